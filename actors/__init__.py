@@ -1,0 +1,1 @@
+"""Understudy's daemon: actors that decide who serves, and the planes that make it so."""

@@ -1,0 +1,1 @@
+"""Pure decisions: functions and frozen values. No I/O, no clock, no gevent may be imported here."""

@@ -1,0 +1,1 @@
+"""keepalived-shaped configuration files to frozen values. Knows neither ``actors`` nor ``plugins``."""

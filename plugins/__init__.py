@@ -1,0 +1,1 @@
+"""Checker plugins, one file a family. They import ``plugins.api``, the standard library and their protocol's client."""

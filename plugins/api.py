@@ -1,0 +1,1 @@
+"""What a checker plugin sees: `checker`, `option`, `Passed`, `Failed`, `Target`. Nothing of the daemon's insides."""
