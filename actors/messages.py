@@ -10,7 +10,9 @@ class Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Stop(Message, frozen=True):
-    """Asks an actor to end in order. It jumps the mailbox."""
+    """Asks an actor to end in order. It jumps the mailbox. ``final``: no successor follows, so leave nothing behind."""
+
+    final: bool = True
 
 
 class Crash(Message, frozen=True):
@@ -49,10 +51,14 @@ class Subscribe(Message, frozen=True):
     pattern: str
 
 
-class Unsubscribe(Message, frozen=True):
-    """Withdraws all subscriptions of ``subscriber``."""
+class Replayed(Message, frozen=True):
+    """Follows the retained statuses that a new subscription to ``pattern`` brought."""
 
-    subscriber: str
+    pattern: str
+
+
+class Settle(Message, frozen=True):
+    """All the news of this moment has been read: decide."""
 
 
 class Run(Message, frozen=True):
@@ -66,6 +72,18 @@ class Run(Message, frozen=True):
     limit: float = 60.0
 
 
+class Program(msgspec.Struct, frozen=True):
+    """A program of the configuration: its words, and whose identity it takes (empty: the configured default)."""
+
+    argv: tuple[str, ...]
+    user: str = ""
+    group: str = ""
+
+    def run(self, source: str, event: str) -> Run:
+        """The request to run it now."""
+        return Run(source, event, self.argv, self.user, self.group)
+
+
 class Ran(Message, frozen=True):
     """A program has ended: exit status (negative: the signal that ended it), or why it did not start."""
 
@@ -73,3 +91,26 @@ class Ran(Message, frozen=True):
     event: str
     status: int
     error: str = ""
+
+
+class Probed(Message, frozen=True):
+    """How run number ``run`` of a checker's probe ended. A ``crash`` is a traceback: the plugin itself failed."""
+
+    run: int
+    passed: bool
+    detail: str = ""
+    seconds: float = 0.0
+    crash: str = ""
+
+
+class Revive(Message, frozen=True):
+    """Asks the supervisor to start a child that waits for its restart, now."""
+
+    id: str
+    incarnation: int = 0
+
+
+class Shutdown(Message, frozen=True):
+    """Asks the supervisor to stop every child in order. ``code`` is the exit code of the program."""
+
+    code: int = 0

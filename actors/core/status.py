@@ -49,11 +49,13 @@ class ServerStatus(Status, frozen=True):
 
 
 class ServiceStatus(Status, frozen=True):
-    """A virtual server: whether it has quorum, its servers that are up, and whether the sorry server serves."""
+    """A virtual server: whether it has quorum, its servers that are up, whether the sorry server serves, and what the
+    data plane refuses."""
 
     quorum: bool
     servers_up: int
     sorry: bool
+    error: str = ""
 
 
 class ChildStatus(Status, frozen=True):

@@ -1,0 +1,215 @@
+"""A named checker: schedules its probe, limits its time, debounces its results, publishes a verdict."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, Protocol
+from zlib import crc32
+
+import msgspec
+
+from actors.core.health import Debounce, Health, observe
+from actors.core.status import CheckStatus, Verdict
+from actors.messages import Message, Probed
+from actors.runtime.actor import Context
+
+GRAIN = 0.005
+"""Seconds by which a probe may be late, so that all that are due together are served in one wake-up."""
+
+
+class CheckerSpec(msgspec.Struct, frozen=True):
+    """What is checked, how, and when. Times are seconds, ``jitter`` a share of the interval (0 to 0.5).
+
+    ``init`` is the verdict before the first result: unknown, up or down. ``options`` are the plugin's own.
+    """
+
+    id: str
+    keyword: str
+    threaded: bool
+    address: str
+    port: int
+    timeout: float = 5.0
+    interval: float = 60.0
+    retry_interval: float = 1.0
+    warmup: float = 1.0
+    jitter: float = 0.1
+    debounce: Debounce = Debounce()
+    init: str = "unknown"
+    bindto: str = ""
+    bind_port: int = 0
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The keyword as the configuration has it."""
+        return f"{'TH' if self.threaded else 'RT'}_{self.keyword}"
+
+
+class Probe(Protocol):
+    """One checker's probe, run apart from its actor."""
+
+    busy: bool
+
+    def start(self, run: int) -> None:
+        """Begin; the outcome is reported as `Probed`."""
+
+    def abandon(self) -> None:
+        """The running probe is too late."""
+
+    def close(self) -> None:
+        """No more probes."""
+
+
+class Probes(Protocol):
+    """Makes probes: knows the plugins and where they run."""
+
+    def open(self, spec: CheckerSpec, report: Callable[[Probed], None]) -> Probe:
+        """The probe for ``spec``, whose outcomes go to ``report``."""
+
+
+class ProbeNow(Message, frozen=True):
+    """It is time to probe; also an operator's way to ask for it."""
+
+
+class Overdue(Message, frozen=True):
+    """Run number ``run`` has had its time."""
+
+    run: int
+
+
+class PluginCrashed(Exception):
+    """The plugin failed in a way that is no result. The text is its traceback."""
+
+
+class Tally(msgspec.Struct):
+    """A checker's counters since its actor started; ``seconds`` is how long the last probe took."""
+
+    runs: int = 0
+    failures: int = 0
+    hung: int = 0
+    seconds: float = 0.0
+    at: float = 0.0
+
+
+class CheckerActor:
+    """Probes on a grid of absolute times, so that an interval does not drift; jitter spreads those that would meet."""
+
+    __slots__ = ("_context", "_due", "_health", "_probe", "_random", "_run", "_spec", "_status", "tally")
+
+    def __init__(self, context: Context, spec: CheckerSpec, probes: Probes, random: Random) -> None:
+        self._context = context
+        self._spec = spec
+        self._random = random
+        self._probe = probes.open(spec, self._report)
+        self._health = _initial(context.last, spec.init)
+        self._status = context.last
+        self._run = 0
+        self._due = 0.0
+        self.tally = Tally()
+
+    def on_start(self) -> None:
+        """Say what is known, and spread the first probe over the warm-up by the checker's name."""
+        self._publish()
+        self._wait(self._context.now() + _phase(self._spec.id) * self._spec.warmup)
+
+    def receive(self, message: Any) -> None:
+        """Probe, or judge how a probe ended."""
+        if isinstance(message, Probed):
+            if message.run == self._run:
+                self._end(message)
+        elif isinstance(message, Overdue):
+            if message.run == self._run:
+                self._give_up()
+        elif isinstance(message, ProbeNow):
+            self._begin()
+
+    def on_stop(self, final: bool) -> None:
+        """Run no more probes."""
+        self._probe.close()
+
+    def explain(self) -> list[str]:
+        """For an operator: what it checks, what it has seen, and what comes next."""
+        spec, health, tally = self._spec, self._health, self.tally
+        return [
+            f"{spec.title} of {spec.address}:{spec.port} every {spec.interval:g} s, limit {spec.timeout:g} s",
+            f"verdict {health.verdict.value}" + (f": {health.detail}" if health.detail else ""),
+            f"{health.streak} results in a row against it; OK needs {spec.debounce.rise}, FAILED {spec.debounce.fall}",
+            f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {tally.seconds * 1000:.1f} ms",
+        ]
+
+    def _begin(self) -> None:
+        if self._run:
+            return
+        self.tally.runs += 1
+        if self._probe.busy:
+            self._hang("an earlier probe still hangs")
+            return
+        self._run = self._context.incarnation << 32 | self.tally.runs
+        self._probe.start(self._run)
+        self._context.after("deadline", self._spec.timeout, Overdue(self._run), GRAIN)
+
+    def _end(self, message: Probed) -> None:
+        self._run = 0
+        self._context.cancel("deadline")
+        self.tally.seconds = message.seconds
+        if message.crash:
+            raise PluginCrashed(message.crash)
+        self._judge(message.passed, message.detail)
+
+    def _give_up(self) -> None:
+        self._run = 0
+        self._probe.abandon()
+        self._hang(f"no result within {self._spec.timeout:g} s")
+
+    def _hang(self, detail: str) -> None:
+        self.tally.hung += 1
+        self._judge(False, detail)
+
+    def _judge(self, passed: bool, detail: str) -> None:
+        self.tally.failures += not passed
+        self.tally.at = self._context.now()
+        before = self._health
+        self._health = observe(before, self._spec.debounce, passed, detail)
+        if self._health != before:
+            self._publish()
+        self._plan()
+
+    def _plan(self) -> None:
+        now = self._context.now()
+        if self._health.doubted and self._health.verdict is Verdict.OK:
+            self._wait(now + self._spec.retry_interval)
+        else:
+            spread = self._spec.jitter * (self._random.random() - 0.5)
+            self._wait(max(now, self._due + self._spec.interval * (1 + spread)))
+
+    def _wait(self, due: float) -> None:
+        self._due = due
+        self._context.at("due", due, ProbeNow(), GRAIN)
+
+    def _publish(self) -> None:
+        health = self._health
+        status = CheckStatus(self._spec.id, health.verdict, health.detail, health.assumed)
+        if status != self._status:
+            self._status = status
+            self._context.publish(status)
+
+    def _report(self, message: Probed) -> None:
+        self._context.tell(self._spec.id, message)
+
+
+_INITIAL = {
+    "unknown": Health(detail="waiting for its first result"),
+    "up": Health(Verdict.OK, detail="assumed up until its first result"),
+    "down": Health(Verdict.FAILED, detail="assumed down until its first result"),
+}
+
+
+def _initial(last: Any, init: str) -> Health:
+    """A restarted checker goes on from its last verdict, so that nobody flaps."""
+    if isinstance(last, CheckStatus):
+        return Health(last.verdict, 0, last.detail, last.assumed)
+    return _INITIAL[init]
+
+
+def _phase(id: str) -> float:
+    """A fraction of [0, 1) that belongs to the id: the same after each restart, evenly spread over many."""
+    return crc32(id.encode()) / 2**32

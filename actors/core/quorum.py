@@ -1,0 +1,102 @@
+"""Quorum: whether enough servers of a virtual server are up, and the pool that follows from it. Pure."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from actors.core.status import ServerStatus, Verdict
+from actors.core.table import Destination, Pool, Service
+
+
+class Quorum(msgspec.Struct, frozen=True):
+    """The weight sum wanted of servers that are up, and the dead band around it.
+
+    Gained at ``quorum + hysteresis``, lost below ``quorum - hysteresis`` or at zero (keepalived's rule). A bar above
+    the sum of all configured weights could never be reached and is lowered to it.
+    """
+
+    quorum: int = 1
+    hysteresis: int = 0
+
+    def held(self, was: bool, weight: int, total: int) -> bool:
+        """Whether quorum is held with ``weight`` of ``total`` up, given whether it ``was`` before."""
+        if was:
+            return weight > 0 and weight >= self.quorum - self.hysteresis
+        return weight > 0 and weight >= min(self.quorum + self.hysteresis, total)
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A configured server of a service: its id, its place in the table, and whether failure inhibits or removes it."""
+
+    id: str
+    destination: Destination
+    inhibit: bool = False
+
+
+class Sorry(msgspec.Struct, frozen=True):
+    """The server of last resort; with ``inhibit`` it stays in the pool with weight 0 when not needed."""
+
+    destination: Destination
+    inhibit: bool = False
+
+
+class Roster(msgspec.Struct, frozen=True):
+    """A virtual server as configured: the service, its members, its sorry server, its quorum."""
+
+    service: Service
+    members: tuple[Member, ...] = ()
+    sorry: Sorry | None = None
+    quorum: Quorum = Quorum()
+
+    @property
+    def total(self) -> int:
+        """The sum of all configured weights."""
+        return sum(member.destination.weight for member in self.members)
+
+
+Statuses = Mapping[str, ServerStatus]
+
+
+def weight_up(roster: Roster, statuses: Statuses) -> int:
+    """The sum of the weights of members that are up."""
+    return sum(statuses[m.id].weight for m in roster.members if _is_up(m, statuses))
+
+
+def servers_up(roster: Roster, statuses: Statuses) -> int:
+    """How many members are up."""
+    return sum(_is_up(member, statuses) for member in roster.members)
+
+
+def decided(roster: Roster, statuses: Statuses) -> bool:
+    """Whether every member has a verdict."""
+    return all(m.id in statuses and statuses[m.id].verdict is not Verdict.UNKNOWN for m in roster.members)
+
+
+def pool(roster: Roster, statuses: Statuses, quorum: bool) -> Pool:
+    """The pool that the data plane must hold.
+
+    While quorum is lost a sorry server replaces the members that are up; without one they keep serving. A member
+    that is not up is absent, or present with weight 0 when failure inhibits it.
+    """
+    sorry_serves = roster.sorry is not None and not quorum
+    members = [_place(member, statuses, serves=not sorry_serves) for member in roster.members]
+    present = [destination for destination in members if destination is not None]
+    return Pool(roster.service, (*present, *_sorry(roster, sorry_serves)))
+
+
+def _is_up(member: Member, statuses: Statuses) -> bool:
+    return member.id in statuses and statuses[member.id].verdict is Verdict.OK
+
+
+def _place(member: Member, statuses: Statuses, serves: bool) -> Destination | None:
+    if _is_up(member, statuses):
+        return msgspec.structs.replace(member.destination, weight=statuses[member.id].weight) if serves else None
+    return msgspec.structs.replace(member.destination, weight=0) if member.inhibit else None
+
+
+def _sorry(roster: Roster, serves: bool) -> tuple[Destination, ...]:
+    if roster.sorry is None:
+        return ()
+    if serves:
+        return (roster.sorry.destination,)
+    return (msgspec.structs.replace(roster.sorry.destination, weight=0),) if roster.sorry.inhibit else ()

@@ -1,0 +1,100 @@
+"""A real server: the verdicts of its checkers, combined into one status with a weight."""
+
+from typing import Any
+
+import msgspec
+
+from actors.core.health import combine
+from actors.core.status import CheckStatus, ServerStatus, Verdict
+from actors.messages import Program, Settle
+from actors.runtime.actor import Context
+
+
+class RealServerSpec(msgspec.Struct, frozen=True):
+    """A real server: the ids of the checkers that it follows, its weight, its programs.
+
+    With ``alpha`` a verdict that is only assumed does not count. With ``omega`` a stop counts as going down.
+    """
+
+    id: str
+    weight: int = 1
+    checks: tuple[str, ...] = ()
+    alpha: bool = False
+    omega: bool = False
+    notify_up: Program | None = None
+    notify_down: Program | None = None
+
+
+class RealServerActor:
+    """In the pool while every checker is OK; decides once for all the news of one moment."""
+
+    __slots__ = ("_context", "_heard", "_spec", "_status")
+
+    def __init__(self, context: Context, spec: RealServerSpec) -> None:
+        self._context = context
+        self._spec = spec
+        self._heard: dict[str, CheckStatus] = {}
+        self._status: ServerStatus | None = context.last if isinstance(context.last, ServerStatus) else None
+
+    def on_start(self) -> None:
+        """Follow the checkers; without any, be up."""
+        for check in self._spec.checks:
+            self._context.subscribe(check)
+        self._settle()
+
+    def receive(self, message: Any) -> None:
+        """A checker has news."""
+        if isinstance(message, CheckStatus):
+            self._heard[message.source] = message
+            self._context.after("settle", 0.0, Settle())
+        elif isinstance(message, Settle):
+            self._settle()
+
+    def on_stop(self, final: bool) -> None:
+        """With ``omega``, tell that a server in service goes down."""
+        if final and self._spec.omega and self._verdict is Verdict.OK:
+            self._notify(Verdict.FAILED)
+
+    def explain(self) -> list[str]:
+        """For an operator: its verdict, and what each checker says."""
+        checks = [f"  {check}: {self._says(check)}" for check in self._spec.checks] or ["  no checkers: always up"]
+        return [f"{self._verdict.value} with weight {self._spec.weight}, since all of these must be OK:", *checks]
+
+    @property
+    def _verdict(self) -> Verdict:
+        return self._status.verdict if self._status else Verdict.UNKNOWN
+
+    def _says(self, check: str) -> str:
+        heard = self._heard.get(check)
+        if heard is None:
+            return "has said nothing yet"
+        return heard.verdict.value + (f", {heard.detail}" if heard.detail else "")
+
+    def _verdict_of(self, check: str) -> Verdict:
+        heard = self._heard.get(check)
+        if heard is None or (heard.assumed and self._spec.alpha):
+            return Verdict.UNKNOWN
+        return heard.verdict
+
+    def _settle(self) -> None:
+        verdicts = {check: self._verdict_of(check) for check in self._spec.checks}
+        verdict = combine(verdicts.values(), held=self._verdict)
+        reasons = [f"{c}: {self._says(c)}" for c, v in verdicts.items() if v is not Verdict.OK]
+        detail = "" if verdict is Verdict.OK else "; ".join(reasons)
+        self._become(ServerStatus(self._spec.id, verdict, self._spec.weight, detail))
+
+    def _become(self, status: ServerStatus) -> None:
+        if status == self._status:
+            return
+        before, self._status = self._verdict, status
+        self._context.publish(status)
+        if status.verdict is not before:
+            self._context.log.info("server", verdict=status.verdict.value, reason=status.detail or "all checkers OK")
+            self._notify(status.verdict)
+
+    def _notify(self, verdict: Verdict) -> None:
+        programs = {Verdict.OK: self._spec.notify_up, Verdict.FAILED: self._spec.notify_down}
+        program = programs.get(verdict)
+        if program is not None:
+            event = "up" if verdict is Verdict.OK else "down"
+            self._context.tell("notify", program.run(self._spec.id, event))

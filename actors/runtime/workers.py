@@ -1,0 +1,66 @@
+"""Greenlets that carry work out, used again and again: an idle actor holds none, a busy one holds one."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.hub import Hub
+from greenlet import greenlet
+
+IDLE = 64
+"""Parked greenlets kept for the next burst of work; more are let go."""
+
+TURN = 256
+"""Pieces of work begun in one go before the loop may look at its sockets again."""
+
+Work = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class Workers:
+    """Runs callables, each in a greenlet in which it may block cooperatively.
+
+    A callable must not raise. Work is begun in order, in batches: one callback of the loop begins all that is waiting.
+    """
+
+    def __init__(self) -> None:
+        self._hub: Hub = gevent.get_hub()
+        self._idle: list[greenlet] = []
+        self._waiting: deque[Work] = deque()
+        self._turn = 0
+
+    def spawn(self, work: Callable[..., Any], *args: Any) -> None:
+        """Have ``work(*args)`` run soon."""
+        self._waiting.append((work, args))
+        if len(self._waiting) == 1:
+            self._hub.loop.run_callback(self._begin)
+
+    @property
+    def parked(self) -> int:
+        """Greenlets that wait for work."""
+        return len(self._idle)
+
+    def _begin(self) -> None:
+        # Runs in the hub. A worker takes what waits; when something blocks in it, control comes back here, and the
+        # next worker takes the rest.
+        self._turn = TURN
+        while self._waiting and self._turn:
+            worker = self._idle.pop() if self._idle else greenlet(self._work, self._hub)
+            worker.switch()
+        if self._waiting:
+            self._hub.loop.run_callback(self._begin)
+
+    def _work(self) -> None:
+        me = gevent.getcurrent()
+        while True:
+            self._work_off()
+            if len(self._idle) >= IDLE:
+                return
+            self._idle.append(me)
+            self._hub.switch()
+
+    def _work_off(self) -> None:
+        while self._waiting and self._turn:
+            self._turn -= 1
+            work, args = self._waiting.popleft()
+            work(*args)

@@ -1,0 +1,302 @@
+"""The supervisor: starts, restarts, parks and stops children; owns the status board and fans statuses out.
+
+It never sleeps and never waits: a restart is a timed message to itself.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from actors.core.board import Board
+from actors.core.restart import Escalate, Ledger, Policy, crashed
+from actors.core.status import AnyStatus, ChildStatus, Phase
+from actors.messages import Died, Message, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe, Unsubscribe
+from actors.runtime.actor import Context
+
+
+class Child(msgspec.Struct, frozen=True):
+    """A supervised actor as data: made as ``kind(context, *args, **ports)``.
+
+    ``process`` names where it lives. A child that has not stopped ``stop_limit`` seconds after being told is abandoned.
+    """
+
+    id: str
+    kind: type
+    args: tuple[Any, ...] = ()
+    ports: tuple[str, ...] = ()
+    process: str = "main"
+    policy: Policy = Policy()
+    stop_limit: float = 5.0
+
+
+class Launcher(Protocol):
+    """Brings actors to life and abandons those that hang."""
+
+    def start(
+        self, id: str, kind: type, args: tuple[Any, ...] = (), ports: tuple[str, ...] = (), last: AnyStatus | None = None
+    ) -> int:
+        """Start an actor and return its incarnation number."""
+
+    def abandon(self, id: str) -> None:
+        """Treat an actor as dead."""
+
+
+class Reload(Message, frozen=True):
+    """Asks for another set of children. Equal ones are not touched."""
+
+    children: tuple[Child, ...]
+
+
+class StopOverdue(Message, frozen=True):
+    """A child has had its time to stop."""
+
+    id: str
+    incarnation: int
+
+
+class Calm(Message, frozen=True):
+    """A restarted child has lived for its whole period: its crashes are forgiven."""
+
+    id: str
+    incarnation: int
+
+
+class Charge:
+    """A child in the supervisor's care. ``alive`` while an incarnation of it is."""
+
+    __slots__ = ("alive", "child", "incarnation", "ledger", "phase")
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.incarnation = 0
+        self.ledger = Ledger()
+        self.phase = Phase.RUNNING
+        self.alive = False
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of a reload or a shutdown: start ``child``, or stop ``id`` and wait until it has."""
+
+    id: str
+    final: bool = True
+    child: Child | None = None
+
+
+class SupervisorActor:
+    """Holds the children in start order. ``ended(code)`` is called once the last one has stopped."""
+
+    def __init__(self, context: Context, children: tuple[Child, ...], launcher: Launcher, ended: Callable[[int], None]) -> None:
+        self._context = context
+        self._first = children
+        self._launcher = launcher
+        self._ended = ended
+        self._charges: dict[str, Charge] = {}
+        self._steps: deque[Step] = deque()
+        self._stopping: str | None = None
+        self._final = True
+        self._code: int | None = None
+        self.board = Board()
+
+    def on_start(self) -> None:
+        """Start every child, in order."""
+        for child in self._first:
+            self._adopt(child)
+
+    def receive(self, message: Any) -> None:
+        """Statuses to pass on, subscriptions, deaths, and what the operator wants."""
+        _RULES[type(message)](self, message)
+
+    def on_stop(self, final: bool) -> None:
+        """Nothing: the children are stopped by `Shutdown`."""
+
+    def charges(self) -> tuple[Charge, ...]:
+        """The children in start order, for status."""
+        return tuple(self._charges.values())
+
+    # The board
+
+    def published(self, message: Published) -> None:
+        """Retain and pass on, when it is news."""
+        self._publish(message.status)
+
+    def subscribe(self, message: Subscribe) -> None:
+        """Replay, then pass on whatever comes."""
+        for status in self.board.subscribe(message.subscriber, message.pattern):
+            self._context.tell(message.subscriber, status)
+        self._context.tell(message.subscriber, Replayed(message.pattern))
+
+    def unsubscribe(self, message: Unsubscribe) -> None:
+        """Pass nothing on any more."""
+        self.board.unsubscribe(message.subscriber)
+
+    def _publish(self, status: AnyStatus) -> None:
+        for subscriber in self.board.publish(status):
+            self._context.tell(subscriber, status)
+
+    # Lives and deaths
+
+    def died(self, message: Died) -> None:
+        """Restart, park or escalate, as the child's ledger says."""
+        charge = self._current(message.id, message.incarnation)
+        if charge is None:
+            return
+        self._end(charge)
+        charge.ledger, decision = crashed(charge.ledger, charge.child.policy, self._context.now())
+        if isinstance(decision, Escalate):
+            self._report(charge, message, "it may not be missed: the program ends")
+            self.shutdown(Shutdown(70))
+            return
+        charge.phase = Phase.PARKED if decision.parked else Phase.RESTARTING
+        word = "parked, tried again" if decision.parked else "restarted"
+        self._report(charge, message, f"{word} in {decision.delay:g} s")
+        self._tell_phase(charge, message.error)
+        self._context.after(f"revive {message.id}", decision.delay, Revive(message.id, message.incarnation))
+        self._go_on(message.id)
+
+    def revive(self, message: Revive) -> None:
+        """Start a child that waits for its restart, was parked, or was stopped by hand."""
+        charge = self._charges.get(message.id)
+        if charge is None or charge.alive or message.incarnation not in (0, charge.incarnation):
+            return
+        self._context.cancel(f"revive {message.id}")
+        self._start(charge)
+        self._context.after(f"calm {message.id}", charge.child.policy.period, Calm(message.id, charge.incarnation))
+
+    def calm(self, message: Calm) -> None:
+        """Forgive: a parked child is no longer parked."""
+        charge = self._current(message.id, message.incarnation)
+        if charge is not None:
+            charge.ledger, charge.phase = Ledger(), Phase.RUNNING
+            self._tell_phase(charge)
+
+    def stopped(self, message: Stopped) -> None:
+        """A child has ended in order: as asked by a step, or by an operator."""
+        charge = self._current(message.id, message.incarnation)
+        if charge is not None:
+            self._end(charge)
+            charge.phase = Phase.STOPPED
+            if message.id != self._stopping:
+                self._tell_phase(charge)
+            self._go_on(message.id)
+
+    def _adopt(self, child: Child) -> None:
+        charge = self._charges[child.id] = Charge(child)
+        self._start(charge)
+
+    def _start(self, charge: Charge) -> None:
+        child = charge.child
+        last = self.board.last(child.id)
+        charge.incarnation = self._launcher.start(child.id, child.kind, child.args, child.ports, last)
+        charge.alive = True
+        if charge.phase is not Phase.PARKED:
+            charge.phase = Phase.RUNNING
+        if charge.ledger.crashes:
+            self._tell_phase(charge)
+
+    def _end(self, charge: Charge) -> None:
+        charge.alive = False
+        self.board.unsubscribe(charge.child.id)
+
+    def _current(self, id: str, incarnation: int) -> Charge | None:
+        charge = self._charges.get(id)
+        return charge if charge is not None and charge.alive and charge.incarnation == incarnation else None
+
+    def _report(self, charge: Charge, death: Died, next_step: str) -> None:
+        log = self._context.log.bind(child=death.id, error=death.error, crashes=len(charge.ledger.crashes), next=next_step)
+        if charge.phase is Phase.PARKED and death.error == self._last_error(charge):
+            log.error("child crashed again")
+        else:
+            log.error("child crashed", handling=death.handling, trace=death.trace)
+
+    def _tell_phase(self, charge: Charge, error: str = "") -> None:
+        error = error or self._last_error(charge)
+        self._publish(ChildStatus(f"child/{charge.child.id}", charge.phase, len(charge.ledger.crashes), error))
+
+    def _last_error(self, charge: Charge) -> str:
+        last = self.board.last(f"child/{charge.child.id}")
+        return last.error if isinstance(last, ChildStatus) else ""
+
+    # Reload and shutdown
+
+    def reload(self, message: Reload) -> None:
+        """Compare children by id and value: absent are stopped, new started, different restarted, equal not touched."""
+        wanted = {child.id: child for child in message.children}
+        known = {id: charge.child for id, charge in self._charges.items()} | {
+            step.id: step.child for step in self._steps if step.child is not None
+        }
+        stale = [id for id, child in known.items() if wanted.get(id) != child]
+        fresh = [child for child in message.children if known.get(child.id) != child]
+        self._context.log.info("reload", stopped=len(set(stale) - set(wanted)), started=len(fresh), kept=len(known) - len(stale))
+        self._steps.extend(Step(id, final=id not in wanted) for id in reversed(stale))
+        self._steps.extend(Step(child.id, child=child) for child in fresh)
+        self._go_on()
+
+    def shutdown(self, message: Shutdown) -> None:
+        """Stop every child, the last started first, whatever else was going on."""
+        if self._code is None:
+            self._code = message.code
+            self._steps.clear()
+            self._steps.extend(Step(id) for id in reversed(self._charges))
+            self._go_on()
+
+    def overdue(self, message: StopOverdue) -> None:
+        """Give up on a child that does not stop."""
+        charge = self._current(message.id, message.incarnation)
+        if charge is not None:
+            self._context.log.error("child does not stop, abandoned", child=message.id, limit=charge.child.stop_limit)
+            self._launcher.abandon(message.id)
+            self._end(charge)
+            self._go_on(message.id)
+
+    def _go_on(self, ended: str = "") -> None:
+        """Take the next steps, up to one that must be waited for."""
+        if self._stopping is not None:
+            if ended != self._stopping:
+                return
+            self._context.cancel(f"stop {ended}")
+            self._remove(ended)
+            self._stopping = None
+        while self._steps and self._stopping is None:
+            self._take(self._steps.popleft())
+        if self._code is not None and not self._steps and self._stopping is None:
+            self._ended(self._code)
+
+    def _take(self, step: Step) -> None:
+        if step.child is not None:
+            self._adopt(step.child)
+            return
+        charge = self._charges.get(step.id)
+        if charge is None:
+            return
+        self._final = step.final
+        if not charge.alive:
+            self._remove(step.id)
+            return
+        self._stopping = step.id
+        self._context.tell(step.id, Stop(step.final))
+        overdue = StopOverdue(step.id, charge.incarnation)
+        self._context.after(f"stop {step.id}", charge.child.stop_limit, overdue)
+
+    def _remove(self, id: str) -> None:
+        del self._charges[id]
+        for timer in ("revive", "calm"):
+            self._context.cancel(f"{timer} {id}")
+        self.board.forget(f"child/{id}")
+        if self._final:
+            self.board.forget(id)
+
+
+_RULES: dict[type, Callable[[SupervisorActor, Any], None]] = {
+    Published: SupervisorActor.published,
+    Subscribe: SupervisorActor.subscribe,
+    Unsubscribe: SupervisorActor.unsubscribe,
+    Died: SupervisorActor.died,
+    Stopped: SupervisorActor.stopped,
+    Revive: SupervisorActor.revive,
+    Calm: SupervisorActor.calm,
+    Reload: SupervisorActor.reload,
+    Shutdown: SupervisorActor.shutdown,
+    StopOverdue: SupervisorActor.overdue,
+}
