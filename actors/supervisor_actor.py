@@ -12,7 +12,7 @@ import msgspec
 from actors.core.board import Board
 from actors.core.restart import Escalate, Ledger, Policy, crashed
 from actors.core.status import AnyStatus, ChildStatus, Phase
-from actors.messages import Died, Message, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe, Unsubscribe
+from actors.messages import Died, Message, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe
 from actors.runtime.actor import Context
 
 
@@ -126,10 +126,6 @@ class SupervisorActor:
         for status in self.board.subscribe(message.subscriber, message.pattern):
             self._context.tell(message.subscriber, status)
         self._context.tell(message.subscriber, Replayed(message.pattern))
-
-    def unsubscribe(self, message: Unsubscribe) -> None:
-        """Pass nothing on any more."""
-        self.board.unsubscribe(message.subscriber)
 
     def _publish(self, status: AnyStatus) -> None:
         for subscriber in self.board.publish(status):
@@ -291,7 +287,6 @@ class SupervisorActor:
 _RULES: dict[type, Callable[[SupervisorActor, Any], None]] = {
     Published: SupervisorActor.published,
     Subscribe: SupervisorActor.subscribe,
-    Unsubscribe: SupervisorActor.unsubscribe,
     Died: SupervisorActor.died,
     Stopped: SupervisorActor.stopped,
     Revive: SupervisorActor.revive,

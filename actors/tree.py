@@ -1,0 +1,189 @@
+"""Who exists: the configuration turned into supervised children, in start order, with where they live and how they restart.
+
+``supervisor``
+  ``notify``                         runs programs, in order within each source
+  ``check/NAME[@ADDRESS:PORT]``      one for each different check that anybody names
+  ``vs/ADDRESS:PORT:PROTO/rs/…``     one for each real server
+  ``vs/ADDRESS:PORT:PROTO``          one for each virtual server
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from actors.checker_actor import CheckerActor, CheckerSpec
+from actors.core.health import Debounce
+from actors.core.quorum import Member, Quorum, Roster, Sorry
+from actors.core.restart import Beyond, Policy
+from actors.core.table import Destination, Service, ServiceKey
+from actors.ipvs_actor import IpvsActor, ServiceSpec
+from actors.messages import Program
+from actors.notify_actor import NotifyActor
+from actors.real_server_actor import RealServerActor, RealServerSpec
+from actors.supervisor_actor import Child
+from loader.model import Checker, Config, RealServer, Script, VirtualServer
+
+VITAL = Policy(beyond=Beyond.ESCALATE)
+"""For what the program cannot do its work without."""
+
+DELAY_LOOP = 60.0
+CONNECT_TIMEOUT = 5.0
+RETRY = 1
+DELAY_BEFORE_RETRY = 1.0
+WARMUP = 1.0
+"""Defaults of a check that neither it nor its server sets: keepalived's, but for the warm-up, since here a server waits
+outside the pool for its first result."""
+
+
+class Checks:
+    """The different checks that the configuration asks for, each once, however many servers follow it under what name."""
+
+    def __init__(self, config: Config) -> None:
+        self._declared = {checker.name: checker for checker in config.checkers}
+        self._ids: dict[CheckerSpec, str] = {}
+        self._names: dict[str, dict[str, None]] = {}
+        self.specs: dict[str, CheckerSpec] = {}
+
+    def follow(self, name: str, server: RealServer) -> str:
+        """The id of the check that ``server`` means by ``name``."""
+        checker = self._declared[name]
+        spec = _check(checker, server)
+        nameless = msgspec.structs.replace(spec, id="")
+        id = self._ids.setdefault(nameless, spec.id)
+        self.specs.setdefault(id, msgspec.structs.replace(spec, id=id))
+        self._names.setdefault(id, {})[name] = None
+        return id
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """The names under which each check was declared."""
+        return {id: tuple(names) for id, names in self._names.items()}
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """The children in start order, and the names that each check goes by."""
+
+    children: tuple[Child, ...]
+    names: dict[str, tuple[str, ...]]
+
+
+def grow(config: Config) -> Tree:
+    """Everybody whom ``config`` asks for."""
+    checks = Checks(config)
+    servers = [_servers(service, checks) for service in config.virtual_servers]
+    children = (
+        Child("notify", NotifyActor, (), ("spawner",), policy=VITAL),
+        *(Child(id, CheckerActor, (spec,), ("probes", "random")) for id, spec in checks.specs.items()),
+        *(child for group in servers for child in group),
+        *(_service(service) for service in config.virtual_servers),
+    )
+    return Tree(children, dict(checks.names()))
+
+
+def service_id(service: VirtualServer) -> str:
+    """``vs/10.0.0.1:80:tcp``, ``vs/[::1]:80:udp``, ``vs/fwmark:7``."""
+    if service.fwmark:
+        return f"vs/fwmark:{service.fwmark}" + (":6" if service.family == 6 else "")
+    return f"vs/{endpoint(service.address, service.port)}:{service.protocol}"
+
+
+def endpoint(address: str, port: int) -> str:
+    """``10.0.0.1:80`` or ``[::1]:80``."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _servers(service: VirtualServer, checks: Checks) -> list[Child]:
+    return [Child(spec.id, RealServerActor, (spec,)) for spec in _server_specs(service, checks)]
+
+
+def _server_specs(service: VirtualServer, checks: Checks) -> Iterable[RealServerSpec]:
+    for server in service.real_servers:
+        yield RealServerSpec(
+            _server_id(service, server),
+            server.weight,
+            tuple(dict.fromkeys(checks.follow(name, server) for name in server.checkers)),
+            server.alpha,
+            service.omega,
+            _program(server.notify_up),
+            _program(server.notify_down),
+        )
+
+
+def _server_id(service: VirtualServer, server: RealServer) -> str:
+    return f"{service_id(service)}/rs/{endpoint(server.address, server.port)}"
+
+
+def _service(service: VirtualServer) -> Child:
+    roster = Roster(
+        Service(
+            ServiceKey(service.family, service.address, service.port, service.protocol, service.fwmark),
+            service.scheduler,
+            service.flags,
+            service.persistence_timeout,
+            service.persistence_prefix,
+        ),
+        tuple(Member(_server_id(service, s), _destination(s), s.inhibit_on_failure) for s in service.real_servers),
+        _sorry(service),
+        Quorum(service.quorum, service.hysteresis),
+    )
+    spec = ServiceSpec(
+        service_id(service), roster, _program(service.quorum_up), _program(service.quorum_down), service.omega
+    )
+    return Child(spec.id, IpvsActor, (spec,), ("plane",))
+
+
+def _destination(server: RealServer) -> Destination:
+    return Destination(
+        server.address, server.port, server.weight, server.method, server.uthreshold, server.lthreshold
+    )
+
+
+def _sorry(service: VirtualServer) -> Sorry | None:
+    sorry = service.sorry_server
+    if sorry is None:
+        return None
+    return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method), sorry.inhibit)
+
+
+def _program(script: Script | None) -> Program | None:
+    return Program(script.command, script.user, script.group) if script else None
+
+
+def _check(checker: Checker, server: RealServer) -> CheckerSpec:
+    """One check. What the checker leaves open of its target comes from the server; then so do the settings it leaves open."""
+    whole = checker.connect_ip is not None and checker.connect_port is not None
+    address, port = checker.connect_ip or server.address, checker.connect_port or server.port
+    given = _settings(checker, None if whole else server)
+    retry = given("retry", RETRY)
+    interval = given("delay_loop", DELAY_LOOP)
+    return CheckerSpec(
+        id=f"check/{checker.name}" if whole else f"check/{checker.name}@{endpoint(address, port)}",
+        keyword=checker.keyword,
+        threaded=checker.threaded,
+        address=address,
+        port=port,
+        timeout=given("connect_timeout", CONNECT_TIMEOUT),
+        interval=interval,
+        retry_interval=given("delay_before_retry", DELAY_BEFORE_RETRY),
+        warmup=given("warmup", min(WARMUP, interval)),
+        jitter=checker.jitter / 100,
+        debounce=Debounce(checker.rise, checker.fall or int(retry) + 1),
+        init=checker.init,
+        bindto=checker.bindto or "",
+        bind_port=checker.bind_port or 0,
+        options=_options(checker, None if whole else server),
+    )
+
+
+def _settings(checker: Checker, server: RealServer | None) -> Callable[[str, float], float]:
+    def given(name: str, default: float) -> float:
+        own = getattr(checker, name)
+        inherited = getattr(server, name, None) if server else None
+        return own if own is not None else inherited if inherited is not None else default
+
+    return given
+
+
+def _options(checker: Checker, server: RealServer | None) -> tuple[tuple[str, object], ...]:
+    if server is None or not server.virtualhost:
+        return checker.options
+    return tuple((name, value or server.virtualhost if name == "virtualhost" else value) for name, value in checker.options)
