@@ -12,7 +12,7 @@ from actors.core.status import CheckStatus, Verdict
 from actors.messages import Message, Probed
 from actors.runtime.actor import Context
 
-GRAIN = 0.005
+GRAIN = 0.01
 """Seconds by which a probe may be late, so that all that are due together are served in one wake-up."""
 
 
@@ -145,7 +145,8 @@ class CheckerActor:
             return
         self._run = self._context.incarnation << 32 | self.tally.runs
         self._probe.start(self._run)
-        self._context.after("deadline", self._spec.timeout, Overdue(self._run), GRAIN)
+        limit = self._spec.timeout
+        self._context.after("deadline", limit, Overdue(self._run), max(GRAIN, limit / 20))
 
     def _end(self, message: Probed) -> None:
         self._run = 0

@@ -115,6 +115,10 @@ class SupervisorActor:
         """The children in start order, for status."""
         return tuple(self._charges.values())
 
+    def charge(self, id: str) -> Charge | None:
+        """The child ``id``."""
+        return self._charges.get(id)
+
     # The board
 
     def published(self, message: Published) -> None:

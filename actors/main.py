@@ -1,0 +1,52 @@
+"""``python -m actors.main CONF``: the command line, and the standard library made cooperative before anything uses it."""
+
+# ruff: noqa: E402, I001
+from gevent import monkey
+
+monkey.patch_all()
+
+import sys
+from pathlib import Path
+
+import click
+
+from actors.daemon import Daemon, Settings, check
+from actors.logs import configure
+from actors.picture import picture
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("conf", type=click.Path(path_type=Path))
+@click.option("--check", "only_check", is_flag=True, help="Check the configuration: 0 good, 4 unreadable, 5 errors or warnings.")
+@click.option("--tree", "only_tree", is_flag=True, help="Print the supervision tree of the configuration.")
+@click.option("--dry-run", is_flag=True, help="Run the checkers, but only log the edits of the data plane.")
+@click.option("--single-process", is_flag=True, help="Keep every actor in this process (as now is always so).")
+@click.option("--socket", type=click.Path(path_type=Path), help="Path of the control socket for understudyctl.")
+@click.option("--console", type=click.Path(path_type=Path), help="Open the backdoor console on this Unix socket.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
+@click.option("--log-format", type=click.Choice(["auto", "human", "json"]), default="auto", show_default=True)
+def main(
+    conf: Path,
+    only_check: bool,
+    only_tree: bool,
+    dry_run: bool,
+    single_process: bool,
+    socket: Path | None,
+    console: Path | None,
+    log_level: str,
+    log_format: str,
+) -> None:
+    """Keep the services of CONF up: VRRP failover and load balancing, driven by named checkers."""
+    configure(log_level, log_format)
+    if only_check:
+        sys.exit(check(conf))
+    settings = Settings(conf, dry_run=dry_run, socket=socket, console=console)
+    daemon = Daemon(settings)
+    if only_tree:
+        click.echo(picture(daemon.tree))
+        sys.exit(0)
+    sys.exit(daemon.run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Joins plugins to lanes: what a checker actor is given to probe with, and what a probe's end means."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from actors.checker_actor import CheckerSpec
+from actors.messages import Probed
+from actors.runtime.dial import CooperativeDial, NativeDial
+from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
+from plugins.api import Failed, Passed, Target, build
+
+Report = Callable[[Probed], None]
+
+
+class PluginProbe:
+    """One checker's plugin in its lane."""
+
+    __slots__ = ("_dial", "_lane", "_plugin", "_report", "_spec")
+
+    def __init__(self, spec: CheckerSpec, plugin: Any, lane: Lane, dial: Any, report: Report) -> None:
+        self._spec = spec
+        self._plugin = plugin
+        self._lane = lane
+        self._dial = dial
+        self._report = report
+
+    @property
+    def busy(self) -> bool:
+        """Whether the last probe has not ended, maybe long after it was abandoned."""
+        return self._lane.busy
+
+    def start(self, run: int) -> None:
+        """Have the plugin probe; the deadline counts from when it really begins."""
+        self._lane.start(run, self._probe, self._ended)
+
+    def abandon(self) -> None:
+        """The running probe is too late."""
+        self._lane.abandon()
+
+    def close(self) -> None:
+        """No more probes."""
+        self._lane.close()
+
+    def _probe(self) -> Any:
+        spec = self._spec
+        return self._plugin.probe(Target(spec.address, spec.port, spec.timeout, self._dial, spec.bindto, spec.bind_port))
+
+    def _ended(self, ended: Ended) -> None:
+        self._report(judge(ended))
+
+
+class PluginProbes:
+    """Makes probes of the registered plugins; ``plugins`` maps bare keywords to plugin classes."""
+
+    def __init__(self, plugins: Mapping[str, type], lanes: Lanes) -> None:
+        self.plugins = plugins
+        self._lanes = lanes
+        self._cooperative = CooperativeDial()
+        self._native = NativeDial()
+
+    def open(self, spec: CheckerSpec, report: Report) -> PluginProbe:
+        """See `actors.checker_actor.Probes`."""
+        plugin = build(self.plugins[spec.keyword], spec.options)
+        dial = self._native if spec.threaded else self._cooperative
+        return PluginProbe(spec, plugin, self._lanes.open(spec.id, spec.threaded), dial, report)
+
+
+def judge(ended: Ended) -> Probed:
+    """What the end of a probe means: a result, an expected failure, or a crash of the plugin."""
+    result = ended.value if ended.error is None else ended.error
+    if isinstance(result, Passed):
+        return Probed(ended.run, True, result.detail, ended.seconds)
+    if isinstance(result, Failed):
+        return Probed(ended.run, False, result.detail, ended.seconds)
+    if isinstance(result, OSError):
+        return Probed(ended.run, False, result.strerror or str(result) or type(result).__name__, ended.seconds)
+    if isinstance(result, DeadlinePassed):
+        return Probed(ended.run, False, "stopped at its deadline", ended.seconds)
+    return Probed(ended.run, False, "the plugin crashed", ended.seconds, crash=_trace(result))
+
+
+def _trace(result: Any) -> str:
+    if isinstance(result, BaseException):
+        return "".join(traceback.format_exception(result))
+    return f"probe() returned {result!r:.200}, which is neither Passed nor Failed"

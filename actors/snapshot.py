@@ -1,0 +1,176 @@
+"""What an operator sees: the whole state as plain data, joined from configuration, board and living actors."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from actors.checker_actor import CheckerActor, CheckerSpec
+from actors.core.quorum import Member
+from actors.core.status import CheckStatus, ChildStatus, ServerStatus, ServiceStatus, Verdict
+from actors.ipvs_actor import IpvsActor, ServiceSpec
+from actors.real_server_actor import RealServerSpec
+from actors.runtime.system import System
+from actors.supervisor_actor import Charge, SupervisorActor
+
+VERSION = 1
+"""Raised when a field changes its meaning or goes away; new fields may come at any time."""
+
+
+class Snapshot:
+    """Answers ``status``, ``tree`` and ``why``. Reading changes nothing and logs nothing."""
+
+    def __init__(self, system: System, facts: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> None:
+        self._system = system
+        self._facts = facts
+        self._began = time.monotonic()
+        self.names = names
+
+    def status(self) -> dict[str, Any]:
+        """Checkers, servers and services with their verdicts and figures."""
+        pools = {charge.child.id: self._actor(charge, IpvsActor) for charge in self._of(IpvsActor)}
+        services = [self._service(charge, pools[charge.child.id]) for charge in self._of(IpvsActor)]
+        return {
+            "version": VERSION,
+            "uptime": round(time.monotonic() - self._began, 3),
+            **self._facts,
+            "checkers": [self._checker(charge) for charge in self._of(CheckerActor)],
+            "servers": [row for charge in self._of(IpvsActor) for row in self._servers(charge, pools[charge.child.id])],
+            "services": services,
+        }
+
+    def tree(self) -> list[dict[str, Any]]:
+        """Every actor in start order with its phase, crashes and waiting messages."""
+        supervisor = self._system.find(self._system.supervisor)
+        rows = [_row(self._system.supervisor, "SupervisorActor", 0, "RUNNING", 0, supervisor.mailbox if supervisor else 0)]
+        for charge in self._supervisor.charges():
+            context = self._system.find(charge.child.id)
+            crashes = len(charge.ledger.crashes)
+            waiting = context.mailbox if context else 0
+            rows.append(_row(charge.child.id, charge.child.kind.__name__, 1, charge.phase.value, crashes, waiting))
+        return rows
+
+    def why(self, id: str) -> list[str]:
+        """Sentences that tell how the actor ``id`` came to its status; raises LookupError with the ids that are near."""
+        charge = self._supervisor.charge(id)
+        if charge is None:
+            near = [c.child.id for c in self._supervisor.charges() if id in c.child.id][:5]
+            raise LookupError(f"nobody is called {id!r}" + (f"; near: {', '.join(near)}" if near else ""))
+        context = self._system.find(id)
+        said = context.actor.explain() if context and hasattr(context.actor, "explain") else []
+        return [f"{id} is {charge.phase.value}", *said, *self._crashes(charge)]
+
+    @property
+    def _supervisor(self) -> SupervisorActor:
+        context = self._system.find(self._system.supervisor)
+        if context is None or context.actor is None:
+            raise LookupError("the supervisor is not running")
+        return context.actor  # type: ignore[no-any-return]
+
+    def _of(self, kind: type) -> list[Charge]:
+        return [charge for charge in self._supervisor.charges() if charge.child.kind is kind]
+
+    def _actor(self, charge: Charge, kind: type) -> Any:
+        context = self._system.find(charge.child.id)
+        return context.actor if context and isinstance(context.actor, kind) else None
+
+    def _crashes(self, charge: Charge) -> list[str]:
+        last = self._supervisor.board.last(f"child/{charge.child.id}")
+        if not isinstance(last, ChildStatus) or not last.error:
+            return []
+        return [f"crashed {last.crashes} times of late; the last error: {last.error.strip().splitlines()[-1]}"]
+
+    def _checker(self, charge: Charge) -> dict[str, Any]:
+        spec: CheckerSpec = charge.child.args[0]
+        board = self._supervisor.board
+        said = board.last(spec.id)
+        status = said if isinstance(said, CheckStatus) else CheckStatus(spec.id, Verdict.UNKNOWN, assumed=True)
+        return {
+            "id": spec.id,
+            "keyword": spec.title,
+            "names": list(self.names.get(spec.id, ())),
+            "target": f"[{spec.address}]:{spec.port}" if ":" in spec.address else f"{spec.address}:{spec.port}",
+            "verdict": status.verdict.value,
+            "assumed": status.assumed,
+            "detail": status.detail,
+            "phase": charge.phase.value,
+            "crashes": len(charge.ledger.crashes),
+            "subscribers": len(board.audience(spec.id)),
+            **self._tally(charge),
+        }
+
+    def _tally(self, charge: Charge) -> dict[str, Any]:
+        actor = self._actor(charge, CheckerActor)
+        if actor is None:
+            return {"runs": 0, "failures": 0, "hung": 0, "latency": None, "age": None}
+        tally = actor.tally
+        age = round(self._system.clock.now() - tally.at, 3) if tally.at else None
+        latency = round(tally.seconds, 6) if tally.at else None
+        return {"runs": tally.runs, "failures": tally.failures, "hung": tally.hung, "latency": latency, "age": age}
+
+    def _service(self, charge: Charge, actor: IpvsActor | None) -> dict[str, Any]:
+        spec: ServiceSpec = charge.child.args[0]
+        said = self._supervisor.board.last(spec.id)
+        status = said if isinstance(said, ServiceStatus) else ServiceStatus(spec.id, False, 0, False)
+        sorry = spec.roster.sorry
+        methods = dict.fromkeys(member.destination.method for member in spec.roster.members)
+        return {
+            "id": spec.id,
+            "scheduler": spec.roster.service.scheduler,
+            "method": "/".join(methods),
+            "quorum": status.quorum,
+            "servers_up": status.servers_up,
+            "servers": len(spec.roster.members),
+            "sorry": status.sorry,
+            "sorry_server": f"{sorry.destination.address}:{sorry.destination.port}" if sorry else "",
+            "connections": sum(actor.connections().values()) if actor else 0,
+            "drift": actor.drifts if actor else 0,
+            "error": status.error,
+            "phase": charge.phase.value,
+        }
+
+    def _servers(self, charge: Charge, actor: IpvsActor | None) -> list[dict[str, Any]]:
+        spec: ServiceSpec = charge.child.args[0]
+        open_connections = actor.connections() if actor else {}
+        present = {d.key: d.weight for d in actor.pool.destinations} if actor and actor.pool else {}
+        return [self._server(member, spec.id, open_connections, present) for member in spec.roster.members]
+
+    def _checks_of(self, id: str) -> tuple[str, ...]:
+        charge = self._supervisor.charge(id)
+        spec: RealServerSpec | None = charge.child.args[0] if charge else None
+        return spec.checks if spec else ()
+
+    def _server(
+        self,
+        member: Member,
+        service: str,
+        open_connections: Mapping[tuple[str, int], int],
+        present: Mapping[tuple[str, int], int],
+    ) -> dict[str, Any]:
+        destination = member.destination
+        said = self._supervisor.board.last(member.id)
+        status = said if isinstance(said, ServerStatus) else ServerStatus(member.id, Verdict.UNKNOWN, 0)
+        return {
+            "id": member.id,
+            "service": service,
+            "address": destination.address,
+            "port": destination.port,
+            "weight": present.get(destination.key, 0),
+            "configured_weight": destination.weight,
+            "verdict": status.verdict.value,
+            "detail": status.detail,
+            "checkers": list(self._checks_of(member.id)),
+            "in_pool": destination.key in present,
+            "connections": open_connections.get(destination.key, 0),
+        }
+
+
+def _row(id: str, kind: str, depth: int, phase: str, crashes: int, mailbox: int) -> dict[str, Any]:
+    return {
+        "id": id,
+        "kind": kind,
+        "depth": depth,
+        "phase": phase,
+        "crashes": crashes,
+        "process": "main",
+        "mailbox": mailbox,
+    }
