@@ -1,0 +1,215 @@
+"""A whole configuration: blocks from the cache or decoded, names that must be known, what may be there only once. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+from loader.cache import Cache, Entry, Reference
+from loader.decode import Decoder, list_parts
+from loader.diagnostics import Mark, Problem, Severity, did_you_mean, error, shown, warning
+from loader.draft import Draft
+from loader.fields import Block
+from loader.grammar import Statement, flaws, word_spans, words
+from loader.includes import Reader
+from loader.meaning import PREFIXES, checker, global_defs
+from loader.model import Checker, Config, GlobalDefs, VirtualServer
+from loader.schema import Plan, plan_of, plugin_plan
+from loader.services import virtual_server
+from loader.source import Position, Source
+
+Schemas = Callable[[str], Mapping[str, Block]]
+"""Gives the blocks of all checker plugins by bare keyword, for a ``plugin_checker_location`` ("" if unset).
+
+May raise `OSError` or `ValueError`: their text becomes an error at that keyword."""
+
+GLOBAL = plan_of(GlobalDefs, "global_defs")
+SERVICE = plan_of(VirtualServer, "virtual_server")
+
+
+class Assembly:
+    """One load. ``problems`` have marks that name their files."""
+
+    def __init__(self, reader: Reader, path: str, users: frozenset[str], cache: Cache) -> None:
+        self.problems: list[Problem] = []
+        self._reader = reader
+        self._path = path
+        self._users = users
+        self._cache = cache
+        self._hints: dict[str, str] = {}
+        self._decoder = Decoder(reader, users, self._hints)
+        self._references: list[tuple[Reference, Statement]] = []
+
+    def config(self, schemas: Schemas) -> Config | None:
+        """The configuration, None when there is any error."""
+        found, wrong = self._reader.inside(self._reader.sources[self._path].text, (self._path,))
+        self.problems += [problem.within(0, self._path) for problem in wrong]
+        defs, where = self._global_defs([s for s in found if _first(s) == GLOBAL.title])
+        try:
+            blocks = schemas(defs.plugin_checker_location)
+        except (OSError, ValueError) as refusal:
+            self.problems.append(error(f"checker plugins cannot be used: {refusal}", where))
+            return None
+        return self._judged(self._rest(defs, [s for s in found if _first(s) != GLOBAL.title], blocks))
+
+    def _judged(self, config: Config) -> Config | None:
+        return None if any(problem.severity is Severity.ERROR for problem in self.problems) else config
+
+    def _global_defs(self, found: list[Statement]) -> tuple[GlobalDefs, Mark]:
+        """All blocks of them in one, the later words winning, and the place of the last plugin location."""
+        fields: dict[str, Any] = {}
+        where = Mark(0, 0, self._path)
+        for statement in found:
+            draft = self._draft(GLOBAL, statement)
+            said = global_defs(draft, self._users)
+            if "plugin_checker_location" in said:
+                folder = PurePath(self._file(statement)).parent
+                said["plugin_checker_location"] = str(folder / said["plugin_checker_location"])
+                where = draft.where("plugin_checker_location").within(statement.offset, self._file(statement))
+            self._place(draft.problems, statement)
+            fields = fields | said | {"at": fields.get("at", self._position(statement))}
+        return GlobalDefs(**fields), where
+
+    def _rest(self, defs: GlobalDefs, found: list[Statement], blocks: Mapping[str, Block]) -> Config:
+        """Checkers and virtual servers, and what they say of each other."""
+        self._hints.update({bare: f"declare RT_{bare} NAME {{ ... }}, and name it in 'checkers'" for bare in blocks})
+        plans = {p + bare: plugin_plan(Checker, p + bare, block) for bare, block in blocks.items() for p in PREFIXES}
+        plans[SERVICE.title] = SERVICE
+        self._cache.begin(self._users)
+        declared: dict[str, Statement] = {}
+        services: dict[tuple[object, ...], Statement] = {}
+        values: dict[type[Any], list[Any]] = {Checker: [], VirtualServer: []}
+        for statement in found:
+            value = self._block(plans, statement)
+            if _first(statement) not in (SERVICE.title, GLOBAL.title):
+                self._declare(declared, statement)
+            if isinstance(value, VirtualServer):
+                self._once(services, _identity(value), statement, "this virtual_server is declared twice")
+            if value is not None:
+                values[type(value)].append(value)
+        if self._reader.is_whole:
+            self._follow(declared)
+        return Config(defs, tuple(values[Checker]), tuple(values[VirtualServer]))
+
+    def _block(self, plans: Mapping[str, Plan], statement: Statement) -> Any:
+        """The value of a top-level block, None when it has errors."""
+        plan = plans.get(_first(statement))
+        if plan is None:
+            self.problems += [problem.within(0, self._path) for problem in self._unknown(plans, statement)]
+            return None
+        entry = self._entry(plan, statement)
+        self._place(entry.problems, statement)
+        self._references += [(reference, statement) for reference in entry.references]
+        return entry.value
+
+    def _unknown(self, plans: Mapping[str, Plan], statement: Statement) -> list[Problem]:
+        word = statement.keyword
+        hint = self._hints.get(word) or did_you_mean(word, [*plans, GLOBAL.title])
+        return flaws(statement) or [error(f"unknown keyword {shown(word)}", statement.mark, hint)]
+
+    def _entry(self, plan: Plan, statement: Statement) -> Entry:
+        """The block as it is known from the last load, moved to its new place, or newly decoded."""
+        text, at = self._text(statement), self._position(statement)
+        entry = self._cache.get(plan, text)
+        if entry is None:
+            entry = self._decoded(plan, statement, text, at)
+            self._cache.decoded += 1
+        elif entry.value is not None and entry.value.at != at:
+            entry = entry._replace(value=replace(entry.value, at=at))
+        if "include" not in text:
+            self._cache.put(plan, text, entry)
+        return entry
+
+    def _decoded(self, plan: Plan, statement: Statement, text: str, at: Position) -> Entry:
+        draft = self._draft(plan, statement)
+        fields = virtual_server(draft, self._placer(draft, text)) if plan is SERVICE else checker(draft)
+        is_good = not any(problem.severity is Severity.ERROR for problem in draft.problems)
+        value = plan.built(**fields, at=at) if is_good and plan.built else None
+        return Entry(value, tuple(draft.problems), tuple(_references(draft)))
+
+    def _draft(self, plan: Plan, statement: Statement) -> Draft:
+        """A top-level block, decoded with its marks counted from its own first character."""
+        relative = statement._replace(offset=0, inside=statement.inside - statement.offset, origin=())
+        return self._decoder.block(plan, relative, statement.origin or (self._path,))
+
+    def _placer(self, draft: Draft, text: str) -> Callable[[Statement], Position]:
+        """Gives places within a block: counted from it, or in the file that was included."""
+        block, inside = Source("", text), draft.head.inside
+
+        def place(statement: Statement) -> Position:
+            if statement.origin:
+                return self._reader.sources[statement.file].position(statement.offset)
+            return block.position(statement.offset + inside)
+
+        return place
+
+    def _declare(self, declared: dict[str, Statement], statement: Statement) -> None:
+        """Note a checker's name. One with errors counts too, lest everybody who names it be blamed."""
+        name = words(statement.text)[1:2]
+        if name and _first(statement)[:3] in PREFIXES:
+            self._once(declared, name[0], statement, f"a checker named {shown(name[0])} is declared twice")
+
+    def _once(self, seen: dict[Any, Statement], key: object, statement: Statement, message: str) -> None:
+        first = seen.setdefault(key, statement)
+        if first is not statement:
+            related = (("first declared here", self._heading(first)),)
+            self.problems.append(error(message, self._heading(statement), related=related))
+
+    def _follow(self, declared: dict[str, Statement]) -> None:
+        """Names of checkers that nobody declared, and checkers that nobody names."""
+        for reference, service in self._references:
+            if reference.name not in declared:
+                mark = self._spot(reference, service)
+                hint = did_you_mean(reference.name, declared)
+                self.problems.append(error(f"no checker is named {shown(reference.name)}", mark, hint))
+        named = {reference.name for reference, _ in self._references}
+        for name, statement in declared.items():
+            if name not in named:
+                message = f"nobody names the checker {shown(name)}: it is not run"
+                self.problems.append(warning(message, self._heading(statement)))
+
+    def _spot(self, reference: Reference, service: Statement) -> Mark:
+        """The place of a checker's name in a real server."""
+        parts = [(part, words(part.text)) for part in list_parts(reference.statement)]
+        mark = next(part.mark_of(given.index(reference.name)) for part, given in parts if reference.name in given)
+        within = mark.within(reference.inside, reference.file).within(service.inside, self._file(service))
+        return within
+
+    def _file(self, statement: Statement) -> str:
+        return statement.file or self._path
+
+    def _text(self, statement: Statement) -> str:
+        """The block as written, braces and all."""
+        text = self._reader.sources[self._file(statement)].text
+        end = statement.offset + len(statement.text) if statement.body is None else statement.inside + len(statement.body) + 1
+        return text[statement.offset : end]
+
+    def _position(self, statement: Statement) -> Position:
+        return self._reader.sources[self._file(statement)].position(statement.offset)
+
+    def _heading(self, statement: Statement) -> Mark:
+        last = len(word_spans(statement.text)) - 1
+        return statement.mark_of(min(1, last), last).within(0, self._path)
+
+    def _place(self, problems: tuple[Problem, ...] | list[Problem], statement: Statement) -> None:
+        self.problems += [problem.within(statement.offset, self._file(statement)) for problem in problems]
+
+
+def _first(statement: Statement) -> str:
+    """The keyword as it is most often written; quotes around a top-level keyword make it unknown."""
+    return statement.text.split(None, 1)[0]
+
+
+def _identity(service: VirtualServer) -> tuple[object, ...]:
+    if service.fwmark:
+        return service.fwmark, service.family
+    return service.address, service.port, service.protocol
+
+
+def _references(draft: Draft) -> list[Reference]:
+    """The checkers that the real servers of a service name."""
+    return [
+        Reference(name, server.body.places["checkers"], server.head.inside, server.head.file)
+        for server in draft.values.get("real_servers", ())
+        for name in server.values.get("checkers", ())
+    ]

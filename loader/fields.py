@@ -1,0 +1,128 @@
+"""The schema of configuration keywords, as frozen values. A `Keyword` says everything about one: kind, default, range,
+unit, choices, names, help. The program's own blocks declare them in `loader.model`; plugins hand theirs in as `Block`.
+"""
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal[
+    "str",
+    "int",
+    "float",
+    "seconds",
+    "bool",
+    "address",
+    "port",
+    "prefix",
+    "words",
+    "ranges",
+    "pattern",
+    "script",
+    "arguments",
+    "block",
+]
+"""How a value is written, and what it becomes:
+
+``str`` one word · ``int`` · ``float`` and ``seconds`` decimal, float · ``bool`` bare or on/off/true/false/yes/no · ``address``
+canonical text · ``port`` 1..65535 · ``prefix`` length or IPv4 netmask, int · ``words`` tuple, on the line or in braces ·
+``ranges`` N and N-M, tuple of (first, last) · ``pattern`` a regular expression that compiles, str · ``script`` a `Script` ·
+``arguments`` words in the order of ``options``, tuple · ``block`` options of its own, tuple of (name, value).
+"""
+
+
+class Keyword(msgspec.Struct, frozen=True):
+    """One keyword. ``min`` and ``max`` are inclusive; ``bare`` is the value when the keyword stands alone.
+
+    ``pattern`` has to match a ``str`` wholly. A ``repeated`` keyword gathers a tuple. ``marker`` is the literal word
+    that introduces an argument. Lists in ``default`` become tuples, so that a keyword can be hashed.
+    """
+
+    name: str
+    kind: Kind = "str"
+    default: Any = None
+    required: bool = False
+    min: float | None = None
+    max: float | None = None
+    choices: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    repeated: bool = False
+    secret: bool = False
+    help: str = ""
+    unit: str = ""
+    pattern: str = ""
+    options: tuple["Keyword", ...] = ()
+    bare: Any = None
+    marker: str = ""
+
+    def __post_init__(self) -> None:
+        default = () if self.repeated and self.default is None else _frozen(self.default)
+        msgspec.structs.force_setattr(self, "default", default)
+        try:
+            re.compile(self.pattern)
+        except re.error as refusal:
+            raise ValueError(f"pattern of {self.name!r}: {refusal}") from None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every word that means this keyword, the proper one first."""
+        return (self.name, *self.aliases)
+
+    @property
+    def usage(self) -> str:
+        """How it is written, for hints: ``weight N (0..65535)``."""
+        return f"{self.name} {self.value_usage}".rstrip()
+
+    @property
+    def value_usage(self) -> str:
+        """How its value is written."""
+        if self.kind == "arguments":
+            return " ".join(_bracketed(option) for option in self.options)
+        form = "|".join(self.choices) or FORMS[self.kind]
+        return f"[{form}]" if self.bare is not None else f"{form} {self.limits}".rstrip()
+
+    @property
+    def limits(self) -> str:
+        """The range in brackets, with its unit; empty when there is none."""
+        if self.min is None and self.max is None:
+            return f"({self.unit})" if self.unit else ""
+        low = "" if self.min is None else f"{self.min:.12g}"
+        high = "" if self.max is None else f"{self.max:.12g}"
+        return f"({low}..{high} {self.unit}".rstrip() + ")"
+
+
+class Block(msgspec.Struct, frozen=True):
+    """What a checker plugin adds to the language: its bare keyword and the options inside its braces."""
+
+    keyword: str
+    help: str = ""
+    options: tuple[Keyword, ...] = ()
+
+
+FORMS: dict[str, str] = {
+    "str": "TEXT",
+    "int": "N",
+    "float": "NUMBER",
+    "seconds": "SECONDS",
+    "bool": "[on|off]",
+    "address": "IP",
+    "port": "PORT",
+    "prefix": "PREFIX|NETMASK",
+    "words": "WORD ...",
+    "ranges": "N|N-M ...",
+    "pattern": "REGEX",
+    "script": '"COMMAND" [USER [GROUP]]',
+    "arguments": "",
+    "block": "{ ... }",
+}
+"""How messages and documentation write a value of each kind."""
+
+
+def _bracketed(option: Keyword) -> str:
+    form = f"{option.marker} {option.name.upper()}".lstrip()
+    return form if option.required else f"[{form}]"
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value

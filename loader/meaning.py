@@ -1,0 +1,45 @@
+"""The rules of each block: what its values mean together. Pure.
+
+A rule looks at a decoded block, adds to its problems, and returns the fields of the model's value. Where it puts
+something right it does what keepalived does, and says so in a warning.
+"""
+
+from typing import Any
+
+from loader.decode import options
+from loader.diagnostics import shown
+from loader.draft import Draft
+from loader.model import Identity, Relay
+
+PREFIXES = {"RT_": False, "TH_": True}
+"""What a checker's keyword begins with, and whether that means a thread of its own."""
+
+
+def global_defs(draft: Draft, users: frozenset[str]) -> dict[str, Any]:
+    """The fields of one ``global_defs`` that were said."""
+    fields = dict(draft.values)
+    if "smtp_server" in fields:
+        fields["smtp_server"] = Relay(*fields["smtp_server"])
+    if "script_user" in fields:
+        first, second = fields["script_user"]
+        user, _, glued = first.partition(":")
+        if users and user not in users:
+            draft.error("script_user", f"no user {shown(user)} on this machine")
+        fields["script_user"] = Identity(user, glued or second.removeprefix(":"))
+    return fields
+
+
+def checker(draft: Draft) -> dict[str, Any]:
+    """The fields of a checker: tries become failures, the plugin's options one tuple."""
+    fields = {key: value for key, value in draft.values.items() if not key.startswith("option ")}
+    fields["keyword"], fields["threaded"] = draft.plan.title[3:], PREFIXES[draft.plan.title[:3]]
+    fields["options"] = options(draft)
+    if "retry" in fields:
+        _agree(draft, fields["retry"] + 1, fields.get("fall"))
+        fields.setdefault("fall", fields["retry"] + 1)
+    return fields
+
+
+def _agree(draft: Draft, by_retry: int, fall: int | None) -> None:
+    if fall is not None and fall != by_retry:
+        draft.error("fall", f"'retry {by_retry - 1}' means 'fall {by_retry}', not 'fall {fall}'", "give one of the two")

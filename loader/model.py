@@ -1,0 +1,191 @@
+"""What a configuration means: frozen values, equal when they say the same, wherever it stands.
+
+One declaration a keyword: kind, default, range, unit, names, help. From it come parsing, checks and documentation.
+To add a block is to add a dataclass here, and its rules (if it has any) to `loader.meaning`.
+"""
+
+from dataclasses import dataclass
+
+from loader.schema import argument, beside, common_words, derived, flags, nested, option, position
+from loader.source import Position
+from loader.values import Script
+
+__all__ = [
+    "COMMON",
+    "Checker",
+    "Config",
+    "GlobalDefs",
+    "Identity",
+    "Position",
+    "RealServer",
+    "Relay",
+    "Script",
+    "SorryServer",
+    "VirtualServer",
+]
+
+TICK = 0.001
+"""Shortest time that makes sense, in seconds: the event loop counts in these."""
+MONTH = 2_678_400
+"""Longest time, in seconds: that of the longest persistence in IPVS."""
+TRIES = 99
+"""Most tries after the first: a checker falls after at most 100 failures."""
+HEAVIEST = 2_147_483_647
+METHODS = ("NAT", "DR", "TUN")
+SCHEDULERS = tuple("rr wrr lc wlc lblc sh mh dh fo ovf lblcr sed nq twos".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The mail relay: a name or an address, and a port."""
+
+    host: str = argument("str")
+    port: int = argument("port", 25)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom programs run as. An empty ``group`` is the user's own."""
+
+    user: str = argument("str")
+    group: str = argument("str", "")
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalDefs:
+    """``global_defs``: what concerns the whole program. Several of them add up."""
+
+    router_id: str = option("str", "", aliases=("lvs_id",), help="name of this machine in mails; the host name if empty")
+    notification_email: tuple[str, ...] = option("words", (), help="who gets mail")
+    notification_email_from: str = option("str", "", help="sender of mails")
+    smtp_server: Relay | None = beside("smtp_server", Relay, help="mail relay: name or address, and port")
+    smtp_connect_timeout: float = option("seconds", 30.0, min=TICK, max=MONTH, unit="s", help="limit for the mail relay")
+    plugin_checker_location: str = option("str", "", help="folder of further checker plugins, relative to this file")
+    dataplane: str = option("str", "ipvs", choices=("ipvs", "userspace"), help="who balances: the kernel or this program")
+    script_user: Identity | None = beside("script_user", Identity, help="user and group that programs run as")
+    at: Position = position()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """What governs a check. A checker's own say goes before its real server's, that before its virtual server's.
+
+    None is unsaid. Times are in seconds.
+    """
+
+    connect_timeout: float | None = option("seconds", None, min=TICK, max=MONTH, unit="s", help="limit for a check")
+    delay_loop: float | None = option("seconds", None, min=TICK, max=MONTH, unit="s", help="time from check to check")
+    retry: int | None = option("int", None, min=1, max=TRIES, help="tries after a failure before the check is down")
+    delay_before_retry: float | None = option("seconds", None, min=0, max=MONTH, unit="s", help="wait before such a try")
+    warmup: float | None = option("seconds", None, min=0, max=MONTH, unit="s", help="longest random wait before the first")
+
+
+@dataclass(frozen=True, slots=True)
+class Checker(CheckSettings):
+    """A named check, ``RT_KEYWORD NAME`` on the event loop or ``TH_KEYWORD NAME`` in a native thread (``threaded``).
+
+    ``options`` are the plugin's, all of them, in its order, defaults filled in; inner blocks look the same.
+    ``connect_ip`` and ``connect_port`` are None where the target is whatever real server names the checker.
+    """
+
+    name: str = argument("str")
+    keyword: str = derived("")
+    threaded: bool = derived(False)
+    connect_ip: str | None = option("address", None, help="address to check instead of the real server's")
+    connect_port: int | None = option("port", None, help="port to check instead of the real server's")
+    bindto: str | None = option("address", None, help="source address of the check")
+    bind_port: int | None = option("port", None, help="source port of the check")
+    retry: int | None = option("int", None, min=0, max=TRIES, aliases=("nb_get_retry",), help="failures forgiven in a row")
+    rise: int = option("int", 1, min=1, max=TRIES + 1, help="successes in a row before the check is up")
+    fall: int | None = option("int", None, min=1, max=TRIES + 1, help="failures in a row before the check is down")
+    jitter: float = option("float", 10.0, min=0, max=50, unit="percent", help="random part of the time between checks")
+    init: str = option("str", "unknown", choices=("unknown", "up", "down", "last"), help="verdict before the first result")
+    options: tuple[tuple[str, object], ...] = derived(())
+    at: Position = position()
+
+
+COMMON = common_words(Checker)
+"""Keywords that every checker takes; no plugin's option may have the name of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SorryServer:
+    """Serves when quorum is lost. With ``inhibit`` it leaves by weight 0 instead of removal."""
+
+    address: str = argument("address")
+    port: int = argument("port", 0)
+    method: str = option("str", "NAT", name="sorry_server_lvs_method", choices=METHODS, help="its forwarding method")
+    inhibit: bool = option("bool", False, name="sorry_server_inhibit", bare=True, help="weight 0 instead of removal")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings(CheckSettings):
+    """What a virtual server says for all its real servers, and a real server for itself."""
+
+    weight: int = option("int", 1, min=0, max=HEAVIEST, help="share of the connections; 0 takes no new ones")
+    inhibit_on_failure: bool = option("bool", False, bare=True, help="weight 0 instead of removal on failure")
+    method: str = option("str", "NAT", name="lb_kind", aliases=("lvs_method",), choices=METHODS, help="forwarding method")
+    alpha: bool = option("bool", False, bare=True, help="down until a check says otherwise")
+    virtualhost: str | None = option("str", None, help="host name that checks ask for")
+
+
+@dataclass(frozen=True, slots=True)
+class RealServer(ServerSettings):
+    """A server of the pool, up while all its ``checkers`` are. A threshold of 0 is none.
+
+    What it leaves unsaid and its virtual server says is already filled in.
+    """
+
+    address: str = argument("address")
+    port: int = argument("int", 0, min=0, max=65535)
+    notify_up: Script | None = option("script", None, help="run when the server comes up")
+    notify_down: Script | None = option("script", None, help="run when it goes down")
+    checkers: tuple[str, ...] = option("words", (), help="names of the checkers it follows")
+    uthreshold: int = option("int", 0, min=0, max=4_294_967_295, help="connections at which it takes no more")
+    lthreshold: int = option("int", 0, min=0, max=4_294_967_295, help="connections at which it takes them again")
+    at: Position = position()
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServer(ServerSettings):
+    """A service: an address, port and protocol, or a firewall mark with ``address`` and ``protocol`` empty.
+
+    ``family`` is 4 or 6, ``persistence_timeout`` in seconds (0 is off), ``persistence_prefix`` a prefix length or None.
+    """
+
+    address: str = argument("address")
+    port: int = argument("int", 0, min=0, max=65535)
+    fwmark: int = argument("int", 0, min=1, max=4_294_967_295, marker="fwmark")
+    family: int = option("str", 4, name="ip_family", choices=("inet", "inet6"), help="address family of a firewall mark")
+    protocol: str = option("str", "tcp", choices=("TCP", "UDP", "SCTP"), help="transport protocol")
+    scheduler: str = option("str", "wlc", name="lb_algo", aliases=("lvs_sched",), choices=SCHEDULERS, help="scheduler")
+    flags: tuple[str, ...] = flags(
+        ops="one-packet scheduling, for UDP",
+        sh_port="sh: hash the source port too",
+        sh_fallback="sh: try another server if one is down",
+        mh_port="mh: hash the source port too",
+        mh_fallback="mh: try another server if one is down",
+        flag_1="scheduler flag 1",
+        flag_2="scheduler flag 2",
+        flag_3="scheduler flag 3",
+    )
+    persistence_timeout: int = option("int", 0, min=1, max=MONTH, bare=360, unit="s", help="how long clients stick")
+    persistence_prefix: int | None = option("prefix", None, name="persistence_granularity", help="clients stick together")
+    weight: int = option("int", 1, min=1, max=HEAVIEST, help="weight of real servers that give none")
+    quorum: int = option("int", 1, min=1, max=HEAVIEST, help="sum of live weights that the service needs")
+    hysteresis: int = option("int", 0, min=0, max=HEAVIEST, help="dead band on both sides of the quorum")
+    quorum_up: Script | None = option("script", None, help="run when quorum is gained")
+    quorum_down: Script | None = option("script", None, help="run when quorum is lost")
+    sorry_server: SorryServer | None = beside("sorry_server", SorryServer, help="serves when quorum is lost")
+    omega: bool = option("bool", False, bare=True, help="at stop, run the notifications of going down")
+    real_servers: tuple[RealServer, ...] = nested("real_server", RealServer, help="a server of the pool")
+    at: Position = position()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration. Names that it mentions exist in it."""
+
+    global_defs: GlobalDefs = GlobalDefs()
+    checkers: tuple[Checker, ...] = ()
+    virtual_servers: tuple[VirtualServer, ...] = ()

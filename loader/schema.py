@@ -1,0 +1,163 @@
+"""From declarations to decode plans: what a block's words may be, compiled once per block. Pure.
+
+A block is one frozen dataclass whose fields are made by `option`, `argument`, `nested`, `beside`, `flags` and `derived`.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from loader.fields import Block, Keyword, Kind
+from loader.source import Position
+from loader.values import default as typed_default
+
+KEY = "loader"
+
+
+class Slot(NamedTuple):
+    """A keyword in a block: where its value goes, and the plan of its inside when it has one.
+
+    ``role`` is ``option``, ``argument`` (a word of the block's head), ``flag`` (its name is gathered in ``key``).
+    """
+
+    key: str
+    keyword: Keyword
+    role: str
+    plan: "Plan | None" = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """How one kind of block is decoded. ``built`` is its dataclass, None for a block inside a plugin's.
+
+    ``options`` are what a plugin declared: key, name and default.
+    """
+
+    title: str
+    built: type[Any] | None
+    head: tuple[Slot, ...]
+    slots: Mapping[str, Slot]
+    required: tuple[Slot, ...]
+    options: tuple[tuple[str, str, object], ...]
+
+    @property
+    def usage(self) -> str:
+        """How the head is written: ``real_server ADDRESS [PORT]``."""
+        plain = " ".join(_argument(slot) for slot in self.head if not slot.keyword.marker)
+        marked = [f"{slot.keyword.marker} {slot.keyword.name.upper()}" for slot in self.head if slot.keyword.marker]
+        return f"{self.title} {' | '.join(filter(None, [plain, *marked]))}".rstrip()
+
+
+def option(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:
+    """A keyword inside the braces. Without a default it is required. ``more`` are attributes of `Keyword`."""
+    required = default is dataclasses.MISSING
+    keyword = Keyword(more.pop("name", ""), kind, None if required else default, required, **more)
+    return dataclasses.field(default=default, kw_only=True, metadata={KEY: ("option", keyword)})
+
+
+def argument(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:
+    """A word of the block's head, in the order of declaration; with a ``marker``, the one after that word."""
+    required = default is dataclasses.MISSING
+    keyword = Keyword("", kind, None if required else default, required and "marker" not in more, **more)
+    return dataclasses.field(default=default, metadata={KEY: ("argument", keyword)})
+
+
+def nested(name: str, block: type[Any], **more: Any) -> Any:
+    """Any number of blocks inside, gathered in a tuple."""
+    keyword = Keyword(name, "block", (), repeated=True, **more)
+    return dataclasses.field(default=(), kw_only=True, metadata={KEY: ("option", keyword, block)})
+
+
+def beside(name: str, group: type[Any], **more: Any) -> Any:
+    """One statement whose arguments are ``group``'s, and whose options stand beside it in the same block."""
+    keyword = Keyword(name, "arguments", None, **more)
+    return dataclasses.field(default=None, kw_only=True, metadata={KEY: ("beside", keyword, group)})
+
+
+def flags(**helps: str) -> Any:
+    """Bare keywords whose names are gathered in a tuple, in the order given here (``_`` in a name is ``-``)."""
+    keywords = [Keyword(name.replace("_", "-"), "bool", False, bare=True, help=text) for name, text in helps.items()]
+    return dataclasses.field(default=(), kw_only=True, metadata={KEY: ("flags", *keywords)})
+
+
+def derived(default: Any = dataclasses.MISSING) -> Any:
+    """A field that no keyword sets; what decodes the block fills it."""
+    return dataclasses.field(default=default, kw_only=True)
+
+
+def position() -> Any:
+    """Where the block begins. Blocks that differ only in this are equal."""
+    return dataclasses.field(default=Position(), kw_only=True, compare=False)
+
+
+@lru_cache(maxsize=None)
+def plan_of(built: type[Any], title: str) -> Plan:
+    """The plan of a block that a dataclass declares."""
+    slots = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
+    return _plan(title, built, slots)
+
+
+@lru_cache(maxsize=4096)
+def plugin_plan(built: type[Any], title: str, block: Block) -> Plan:
+    """The plan of a plugin's block: the dataclass with the options that every plugin has, and the plugin's own."""
+    common = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
+    own = [slot._replace(key=option_key(slot.key)) for slot in _option_slots(block.options)]
+    return _plan(title, built, own + common, own)
+
+
+def option_key(name: str) -> str:
+    """The key of a plugin's own option, apart from those of the dataclass."""
+    return f"option {name}"
+
+
+def common_words(built: type[Any]) -> frozenset[str]:
+    """Every keyword that a dataclass takes in its braces, with the aliases."""
+    return frozenset(plan_of(built, "").slots)
+
+
+def _plan(title: str, built: type[Any] | None, slots: list[Slot], own: Sequence[Slot] = ()) -> Plan:
+    head = tuple(slot for slot in slots if slot.role == "argument")
+    inside = [slot for slot in slots if slot.role != "argument"]
+    by_name = {name: slot for slot in inside for name in slot.keyword.names}
+    required = tuple(slot for slot in inside if slot.keyword.required)
+    return Plan(title, built, head, by_name, required, tuple((s.key, s.keyword.name, typed_default(s.keyword)) for s in own))
+
+
+def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
+    """The keywords that a field declares: none, one, or for flags and groups several."""
+    role, *parts = field.metadata.get(KEY, ("derived",))
+    if role == "derived":
+        return []
+    if role == "flags":
+        return [Slot(field.name, keyword, "flag") for keyword in parts]
+    keyword, *block = parts
+    named = msgspec.structs.replace(keyword, name=keyword.name or field.name)
+    if role == "beside":
+        return _beside(field.name, named, block[0])
+    return [Slot(field.name, named, role, plan_of(block[0], named.name) if block else None)]
+
+
+def _beside(key: str, keyword: Keyword, group: type[Any]) -> list[Slot]:
+    plan = plan_of(group, keyword.name)
+    arguments = tuple(slot.keyword for slot in plan.head)
+    options = [Slot(f"{key} {slot.key}", slot.keyword, "option") for slot in plan.slots.values()]
+    return [Slot(key, msgspec.structs.replace(keyword, options=arguments), "option"), *options]
+
+
+def _option_slots(options: tuple[Keyword, ...]) -> list[Slot]:
+    return [Slot(keyword.name, keyword, "option", _inside(keyword)) for keyword in options]
+
+
+def _inside(keyword: Keyword) -> Plan | None:
+    if keyword.kind != "block":
+        return None
+    own = _option_slots(keyword.options)
+    return _plan(keyword.name, None, own, own)
+
+
+def _argument(slot: Slot) -> str:
+    name = slot.keyword.name.upper()
+    return name if slot.keyword.required else f"[{name}]"
