@@ -90,13 +90,16 @@ class Board:
     def _sweep(self, pattern: str) -> None:
         if self._room(pattern):
             return
-        self._exact.pop(pattern, None)
-        self._folders.pop(pattern[:-1], None)
-        self._globs.pop(pattern, None)
+        if "*" not in pattern:
+            del self._exact[pattern]
+        elif _is_folder(pattern):
+            del self._folders[pattern[:-1]]
+        else:
+            del self._globs[pattern]
 
 
 def _is_folder(pattern: str) -> bool:
-    """Whether the only wildcard is the last character, after a slash: such patterns are found by prefix, not tried in turn."""
+    """Whether the only wildcard stands at the end, after a slash: such patterns are found by prefix, not tried in turn."""
     return pattern.endswith("/*") and pattern.count("*") == 1
 
 

@@ -26,7 +26,8 @@ class Actor(Protocol):
         """Called for each message, in order of arrival; `Stop` never gets here."""
 
     def on_stop(self, final: bool) -> None:
-        """Called once, last, when told to `Stop`; not after a crash. ``final``: no successor follows."""
+        """Called once, last, when told to `Stop`; not after a crash, nor before `on_start`. ``final``: no successor
+        follows."""
 
 
 class Due:
@@ -70,16 +71,20 @@ class Context:
         return self._system.clock.now()
 
     def tell(self, id: str, message: Any) -> None:
-        """Put ``message`` into the mailbox of actor ``id``; one that does not exist loses it, counted."""
-        self._system.tell(id, message)
+        """Put ``message`` into the mailbox of actor ``id``; one that does not exist loses it, counted.
+
+        The dead say nothing: an incarnation that was abandoned in a hook and comes to later is not heard.
+        """
+        if self.alive:
+            self._system.tell(id, message)
 
     def publish(self, status: AnyStatus) -> None:
         """Make ``status`` known to all who subscribed to its source, now or later."""
-        self._system.tell(self._system.supervisor, Published(status))
+        self.tell(self._system.supervisor, Published(status))
 
     def subscribe(self, pattern: str) -> None:
         """Receive every status whose source matches ``pattern``, beginning with the retained ones."""
-        self._system.tell(self._system.supervisor, Subscribe(self.id, pattern))
+        self.tell(self._system.supervisor, Subscribe(self.id, pattern))
 
     def after(self, name: str, delay: float, message: Any, grain: float = 0.0) -> None:
         """Receive ``message`` after ``delay`` seconds. The timer is its name: setting it again replaces it.

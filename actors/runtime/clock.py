@@ -19,7 +19,7 @@ class Clock(Protocol):
         """The time."""
 
     def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> None:
-        """Call ``callback(*args)`` once, not before ``when``, in order of ``when``, then of the calls."""
+        """Call ``callback(*args)``, which must not raise, once at ``when``; in order of ``when``, then of the calls."""
 
 
 Call = tuple[Callable[..., None], tuple[Any, ...]]
@@ -69,7 +69,7 @@ class LoopClock:
         return time.monotonic()
 
     def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> None:
-        """See `Clock.call_at`; libev may be up to 1 ms late."""
+        """See `Clock.call_at`; libev may be up to 1 ms early or late."""
         if self._agenda.add(when, (callback, args)):
             self._arm()
 
@@ -90,8 +90,7 @@ class LoopClock:
             for callback, args in calls:
                 callback(*args)
         self._armed = math.inf
-        if self._agenda.first() < math.inf:
-            self._arm()
+        self._arm()
 
 
 class ManualClock:

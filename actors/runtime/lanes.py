@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 import gevent
 from gevent import monkey
@@ -53,17 +54,18 @@ class Lane(Protocol):
         """The running probe is too late: stop it where that is possible. It is still reported, whenever it ends."""
 
     def close(self) -> None:
-        """No more probes; a running one is abandoned."""
+        """No more probes; a running one is abandoned. May be called again."""
 
 
 class GreenletLane:
     """Runs probes on the event loop; a late one has `DeadlinePassed` thrown into it."""
 
-    __slots__ = ("_greenlet", "_run", "_workers")
+    __slots__ = ("__weakref__", "_greenlet", "_late", "_run", "_workers")
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._run: int | None = None
+        self._late: int | None = None
         self._greenlet: Any = None
 
     @property
@@ -77,8 +79,9 @@ class GreenletLane:
         self._workers.spawn(self._carry_out, run, probe, report)
 
     def abandon(self) -> None:
-        """Throw; a probe that catches even that stays busy."""
+        """Throw, or do not even begin; a probe that catches even that stays busy."""
         if self._run is not None:
+            self._late = self._run
             gevent.get_hub().loop.run_callback(self._throw, self._run)
 
     def close(self) -> None:
@@ -91,7 +94,7 @@ class GreenletLane:
 
     def _carry_out(self, run: int, probe: Callable[[], Any], report: Report) -> None:
         self._greenlet = gevent.getcurrent()
-        ended = _timed(run, probe)
+        ended = Ended(run, None, DeadlinePassed(), 0.0) if self._late == run else _timed(run, probe)
         self._greenlet = self._run = None
         report(ended)
 
@@ -99,7 +102,7 @@ class GreenletLane:
 class ThreadLane:
     """Runs probes in one native thread, begun with the first probe."""
 
-    __slots__ = ("_hand_in", "_queue", "busy", "closed", "started")
+    __slots__ = ("__weakref__", "_hand_in", "_queue", "busy", "closed", "started")
 
     def __init__(self, hand_in: Callable[["ThreadLane", Ended, Report], None]) -> None:
         self._hand_in = hand_in
@@ -111,8 +114,8 @@ class ThreadLane:
     def start(self, run: int, probe: Callable[[], Any], report: Report) -> None:
         """See `Lane.start`."""
         if not self.started:
-            self.started = True
             start_thread(self._work, ())
+            self.started = True
         self.busy = True
         self._queue.put((run, probe, report))
 
@@ -123,6 +126,12 @@ class ThreadLane:
         """Let the thread end, at once or when its probe has returned."""
         self.closed = True
         if not self.busy:
+            self._queue.put(None)
+
+    def ended(self) -> None:
+        """For `Lanes`, on the event loop: the probe has returned."""
+        self.busy = False
+        if self.closed:
             self._queue.put(None)
 
     def _work(self) -> None:
@@ -136,11 +145,14 @@ class ThreadLane:
 
 
 class Lanes:
-    """The lanes of a process, by checker id: a restarted checker finds its thread again, also a hanging one."""
+    """The lanes of a process, by checker id: a restarted checker finds its thread again, also a hanging one.
+
+    A lane is known for as long as anybody has it: its checker, or its own thread.
+    """
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: WeakValueDictionary[str, Lane] = WeakValueDictionary()
         self._inbox: deque[tuple[ThreadLane, Ended, Report]] = deque()
         self._async = gevent.get_hub().loop.async_()
         self._async.start(self._read)
@@ -153,16 +165,8 @@ class Lanes:
             return lane
         if lane is not None:
             lane.close()
-        self._lanes[id] = ThreadLane(self._hand_in) if threaded else GreenletLane(self._workers)
-        return self._lanes[id]
-
-    def close(self, id: str) -> None:
-        """Close the lane of ``id``; an idle one is forgotten."""
-        lane = self._lanes.get(id)
-        if lane is not None:
-            lane.close()
-            if not lane.busy:
-                del self._lanes[id]
+        self._lanes[id] = lane = ThreadLane(self._hand_in) if threaded else GreenletLane(self._workers)
+        return lane
 
     def _hand_in(self, lane: ThreadLane, ended: Ended, report: Report) -> None:
         self._inbox.append((lane, ended, report))
@@ -171,11 +175,8 @@ class Lanes:
     def _read(self) -> None:
         while self._inbox:
             lane, ended, report = self._inbox.popleft()
-            lane.busy = False
-            if lane.closed:
-                lane.close()
-            else:
-                report(ended)
+            lane.ended()
+            self._workers.spawn(report, ended)
 
 
 def _timed(run: int, probe: Callable[[], Any]) -> Ended:

@@ -4,12 +4,15 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
+
 from actors.core.status import AnyStatus
 from actors.messages import Crash, Died, Stop, Stopped
 from actors.runtime.actor import Context
 from actors.runtime.clock import Clock
 
 Spawn = Callable[..., None]
+Obituary = Died | Stopped
 
 TURN = 64
 """Messages an actor may handle in one go while others wait."""
@@ -19,18 +22,30 @@ class CrashedOnRequest(Exception):
     """What a `Crash` message raises in its receiver."""
 
 
+def _unsupervised(last_message: Obituary) -> None:
+    structlog.get_logger().critical("the supervisor has ended", last=last_message)
+
+
 class System:
     """Actors by id.
 
     ``spawn(work, *args)`` must have ``work(*args)`` called soon, in order, where it may block: an idle actor that
     gets mail is carried out so. ``ports`` are the things that actors of this process are given by name: planes,
-    probers, the spawner.
+    probers, the spawner. ``unsupervised`` gets the last message of the supervisor itself: nobody is left to restart it.
     """
 
-    def __init__(self, clock: Clock, spawn: Spawn, ports: Mapping[str, Any], supervisor: str = "supervisor") -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        spawn: Spawn,
+        ports: Mapping[str, Any],
+        supervisor: str = "supervisor",
+        unsupervised: Callable[[Obituary], None] = _unsupervised,
+    ) -> None:
         self.clock = clock
         self.ports = ports
         self.supervisor = supervisor
+        self.unsupervised = unsupervised
         self.undelivered = 0
         self._spawn = spawn
         self._contexts: dict[str, Context] = {}
@@ -39,11 +54,13 @@ class System:
     def start(
         self, id: str, kind: type, args: tuple[Any, ...] = (), ports: tuple[str, ...] = (), last: AnyStatus | None = None
     ) -> int:
-        """Bring actor ``id`` to life and return its incarnation number. Its hooks run later, in order of the starts."""
-        context = Context(self, id, kind.__name__, self.next_generation(), last)
-        given = {name: self.ports[name] for name in ports}
-        self._contexts[id] = context
-        self.deliver(context, _Birth(kind, args, given))
+        """Bring actor ``id`` to life and return its incarnation number. Its hooks run later, in order of the starts.
+
+        An earlier incarnation that is still there is abandoned. A port that does not exist is the actor's death.
+        """
+        self.abandon(id)
+        context = self._contexts[id] = Context(self, id, kind.__name__, self.next_generation(), last)
+        self.deliver(context, _Birth(kind, args, ports))
         return context.incarnation
 
     def tell(self, id: str, message: Any) -> None:
@@ -90,47 +107,60 @@ class System:
                 if message is None:
                     context.busy = False
                     return
-                if not _handle(context, message):
+                if not self._handle(context, message):
                     self._bury(context, Stopped(context.id, context.incarnation))
                     return
             self._spawn(self._carry_out, context)
-        except Exception as error:  # an actor's death is a fact that the supervisor hears, whatever its cause
+        except BaseException as error:  # a death is a fact that the supervisor hears, whatever its cause
             self._bury(context, _obituary(context, message, error))
+            if isinstance(error, KeyboardInterrupt):  # meant for the program
+                raise
 
-    def _bury(self, context: Context, last_message: Any) -> None:
+    def _handle(self, context: Context, message: Any) -> bool:
+        """Carry out one message; False when it was the last one."""
+        kind = type(message)
+        if kind is Stop:
+            if context.actor is not None:
+                context.actor.on_stop(message.final)
+            return False
+        if kind is _Birth:
+            ports = {name: self.ports[name] for name in message.ports}
+            context.actor = message.kind(context, *message.args, **ports)
+            context.actor.on_start()
+        elif kind is Crash:
+            raise CrashedOnRequest(message.reason)
+        else:
+            context.actor.receive(message)
+        return True
+
+    def _bury(self, context: Context, last_message: Obituary) -> None:
         context.die()
         if self._contexts.get(context.id) is context:
             del self._contexts[context.id]
+            if context.id == self.supervisor:
+                self.unsupervised(last_message)
+                return
         self.tell(self.supervisor, last_message)
 
 
 class _Birth:
     """The first message of every incarnation: what to make the actor of."""
 
-    def __init__(self, kind: type, args: tuple[Any, ...], ports: Mapping[str, Any]) -> None:
+    def __init__(self, kind: type, args: tuple[Any, ...], ports: tuple[str, ...]) -> None:
         self.kind = kind
         self.args = args
         self.ports = ports
 
 
-def _handle(context: Context, message: Any) -> bool:
-    """Carry out one message; False when it was the last one."""
-    kind = type(message)
-    if kind is Stop:
-        if context.actor is not None:
-            context.actor.on_stop(message.final)
-        return False
-    if kind is _Birth:
-        context.actor = message.kind(context, *message.args, **message.ports)
-        context.actor.on_start()
-    elif kind is Crash:
-        raise CrashedOnRequest(message.reason)
-    else:
-        context.actor.receive(message)
-    return True
-
-
-def _obituary(context: Context, message: Any, error: Exception) -> Died:
+def _obituary(context: Context, message: Any, error: BaseException) -> Died:
     trace = "".join(traceback.format_exception(error))
-    handling = "start" if isinstance(message, _Birth) else repr(message)
-    return Died(context.id, context.incarnation, f"{type(error).__name__}: {error}", trace, handling[:500])
+    handling = "start" if isinstance(message, _Birth) else _text(repr, message)
+    reason = f"{type(error).__name__}: {_text(str, error)}"
+    return Died(context.id, context.incarnation, reason, trace, handling[:500])
+
+
+def _text(render: Callable[[Any], str], value: Any) -> str:
+    try:
+        return render(value)
+    except Exception:  # what is broken enough to kill an actor may not be able to say so
+        return f"<{type(value).__name__} that cannot be shown>"

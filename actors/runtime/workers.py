@@ -1,5 +1,6 @@
 """Greenlets that carry work out, used again and again: an idle actor holds none, a busy one holds one."""
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ IDLE = 64
 """Parked greenlets kept for the next burst of work; more are let go."""
 
 TURN = 256
-"""Pieces of work begun in one go before the loop may look at its sockets again."""
+"""Pieces of work begun in one go before the loop looks at its sockets again."""
 
 Work = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -20,7 +21,8 @@ Work = tuple[Callable[..., Any], tuple[Any, ...]]
 class Workers:
     """Runs callables, each in a greenlet in which it may block cooperatively.
 
-    A callable must not raise. Work is begun in order, in batches: one callback of the loop begins all that is waiting.
+    Work is begun in order, in batches: one callback of the loop begins all that is waiting. What a callable raises is
+    reported by the hub, and the others go on.
     """
 
     def __init__(self) -> None:
@@ -28,6 +30,8 @@ class Workers:
         self._idle: list[greenlet] = []
         self._waiting: deque[Work] = deque()
         self._turn = 0
+        # Callbacks that add callbacks keep libev from polling; a timer, even of no time, is served after the poll.
+        self._after_poll: Any = self._hub.loop.timer(0.0)
 
     def spawn(self, work: Callable[..., Any], *args: Any) -> None:
         """Have ``work(*args)`` run soon."""
@@ -48,7 +52,7 @@ class Workers:
             worker = self._idle.pop() if self._idle else greenlet(self._work, self._hub)
             worker.switch()
         if self._waiting:
-            self._hub.loop.run_callback(self._begin)
+            self._after_poll.start(self._begin)
 
     def _work(self) -> None:
         me = gevent.getcurrent()
@@ -63,4 +67,7 @@ class Workers:
         while self._waiting and self._turn:
             self._turn -= 1
             work, args = self._waiting.popleft()
-            work(*args)
+            try:
+                work(*args)
+            except BaseException:  # one that got away may not take the batch with it
+                self._hub.handle_error(work, *sys.exc_info())
