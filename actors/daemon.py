@@ -75,3 +75,105 @@ class Configuration:
             for blame in self.found.blamed:
                 log.error("plugin refused", file=blame.file, reason=blame.reason)
         return {keyword: msgspec.convert(describe(plugin), Block) for keyword, plugin in self.found.checkers.items()}
+
+
+class Daemon:
+    """The whole program in this process, and the spawner beside it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the configuration; raises `ConfigurationError` with every diagnostic."""
+        self._settings = settings
+        self._configuration = Configuration(settings.conf)
+        loaded = self._configuration.read()
+        if loaded.config is None:
+            raise ConfigurationError(loaded.render())
+        if loaded.diagnostics:
+            log.warning("configuration", diagnostics=loaded.render())
+        self._config = loaded.config
+        self.tree: Tree = grow(loaded.config)
+        self._ended: AsyncResult = AsyncResult()
+
+    def run(self) -> int:
+        """Run until told to end; the exit code. Raises `PlaneUnavailable` before anything is touched."""
+        plane = MemoryPlane() if self._settings.dry_run else PLANES[self._config.global_defs.dataplane]()
+        plane.open()
+        spawner = Spawner(default_identity(self._config))
+        try:
+            return self._serve(plane, spawner)
+        finally:
+            plane.close()
+            spawner.close()
+
+    def _serve(self, plane: DataPlane, spawner: Spawner) -> int:
+        ports: dict[str, Any] = {}
+        engine = Engine(ports)
+        self._probes = PluginProbes(self._configuration.found.checkers, Lanes(engine.workers))
+        ports |= {"plane": plane, "spawner": spawner, "probes": self._probes, "random": Random()}
+        ports |= {"launcher": engine.system, "ended": self._ended.set}
+        self._system = engine.system
+        self._system.start("supervisor", SupervisorActor, (self.tree.children,), ("launcher", "ended"))
+        self._snapshot = Snapshot(engine.system, self._facts(plane), self.tree.names)
+        self._listen_to_signals()
+        with self._doors():
+            log.info("started", children=len(self.tree.children), dataplane=plane.name)
+            return int(self._ended.get())
+
+    # What the outside may ask
+
+    def reload(self) -> None:
+        """Read the configuration again and tell the supervisor who shall live; an error changes nothing."""
+        loaded = gevent.get_hub().threadpool.apply(self._configuration.read)
+        refusal = loaded.render() if loaded.config is None else _fixed(self._config, loaded.config)
+        if refusal:
+            log.error("reload failed, nothing has changed", diagnostics=refusal)
+            return
+        self._config, self.tree = loaded.config, grow(loaded.config)
+        self._probes.plugins = self._configuration.found.checkers
+        self._snapshot.names = self.tree.names
+        self._system.tell("supervisor", Reload(self.tree.children))
+
+    def tell(self, id: str, message: Message) -> str:
+        """For the console: put a message into a mailbox."""
+        if self._system.find(id) is None and id != "supervisor":
+            return f"nobody is called {id!r}"
+        self._system.tell(id, message)
+        return f"told {id}"
+
+    def _listen_to_signals(self) -> None:
+        gevent.signal_handler(signal.SIGHUP, self.reload)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._system.tell, "supervisor", Shutdown())
+
+    def _facts(self, plane: DataPlane) -> dict[str, Any]:
+        return {
+            "router_id": self._config.global_defs.router_id or os.uname().nodename,
+            "pid": os.getpid(),
+            "dataplane": plane.name,
+            "config": str(self._settings.conf),
+        }
+
+
+class ConsoleWords:
+    """What an operator finds in the console."""
+
+
+def check(conf: Path) -> int:
+    """Load ``conf`` and print what is wrong with it: the exit code, as of keepalived's ``--config-test``."""
+    if not conf.is_file():
+        print(f"{conf}: no such file", file=sys.stderr)
+        return CHECK_UNREADABLE
+    configuration = Configuration(conf)
+    loaded = configuration.read()
+    print(loaded.render(), end="", file=sys.stderr)
+    return CHECK_FAULTY if loaded.diagnostics or configuration.found.blamed else CHECK_GOOD
+
+
+def _fixed(running: Config, wanted: Config) -> str:
+    """What a reload cannot change, as a sentence; empty when nothing of it has changed."""
+    if running.global_defs.dataplane != wanted.global_defs.dataplane:
+        return "dataplane cannot change while running: restart to change it"
+    return ""
+
+
+def _users() -> frozenset[str]:
+    return frozenset(entry.pw_name for entry in pwd.getpwall())
