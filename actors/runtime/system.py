@@ -120,8 +120,9 @@ class System:
         """Carry out one message; False when it was the last one."""
         kind = type(message)
         if kind is Stop:
-            if context.actor is not None:
-                context.actor.on_stop(message.final)
+            if context.actor is None:  # Stop jumped even the birth, but who is to leave nothing behind must have lived
+                self._handle(context, context.take())
+            context.actor.on_stop(message.final)
             return False
         if kind is _Birth:
             ports = {name: self.ports[name] for name in message.ports}
