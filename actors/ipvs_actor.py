@@ -95,8 +95,8 @@ class IpvsActor:
         roster = self._spec.roster
         rule = roster.quorum
         lines = [
-            f"quorum {'held' if self._quorum else 'lost'}: weight {weight_up(roster, self._servers)} of {roster.total} is up, "
-            f"{rule.quorum} wanted, hysteresis {rule.hysteresis}",
+            f"quorum {'held' if self._quorum else 'lost'}: weight {weight_up(roster, self._servers)} of {roster.total} "
+            f"is up, {rule.quorum} wanted, hysteresis {rule.hysteresis}",
             *(f"  {member.id}: {self._says(member.id)}" for member in roster.members),
         ]
         return [*lines, f"the data plane refuses: {self._error}"] if self._error else lines
@@ -115,7 +115,7 @@ class IpvsActor:
         self._publish()
 
     def _follow(self, unread: tuple[str, ...]) -> None:
-        """Carry out every edit that can be; the refused ones are tried again with the next news, or when reconciling."""
+        """Carry out every edit that can be; the refused are tried again with the next news, or when reconciling."""
         desired = pool(self._spec.roster, self._servers, self._quorum)
         errors = (*self._apply(plan(desired, self._held)), *unread)
         self._held = self._look()[0] if errors else desired

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.core.board import Board
-from actors.core.restart import Escalate, Ledger, Policy, crashed
+from actors.core.restart import Escalate, Ledger, Policy, Restart, crashed
 from actors.core.status import AnyStatus, ChildStatus, Phase
 from actors.messages import Died, Message, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe
 from actors.runtime.actor import Context
@@ -35,7 +35,12 @@ class Launcher(Protocol):
     """Brings actors to life and abandons those that hang."""
 
     def start(
-        self, id: str, kind: type, args: tuple[Any, ...] = (), ports: tuple[str, ...] = (), last: AnyStatus | None = None
+        self,
+        id: str,
+        kind: type,
+        args: tuple[Any, ...] = (),
+        ports: tuple[str, ...] = (),
+        last: AnyStatus | None = None,
     ) -> int:
         """Start an actor and return its incarnation number."""
 
@@ -87,7 +92,9 @@ class Step(msgspec.Struct, frozen=True):
 class SupervisorActor:
     """Holds the children in start order. ``ended(code)`` is called once the last one has stopped."""
 
-    def __init__(self, context: Context, children: tuple[Child, ...], launcher: Launcher, ended: Callable[[int], None]) -> None:
+    def __init__(
+        self, context: Context, children: tuple[Child, ...], launcher: Launcher, ended: Callable[[int], None]
+    ) -> None:
         self._context = context
         self._first = children
         self._launcher = launcher
@@ -118,7 +125,9 @@ class SupervisorActor:
 
     def charges(self) -> tuple[Charge, ...]:
         """The children in start order, for status."""
-        return tuple(sorted(self._charges.values(), key=lambda charge: self._rank.get(charge.child.id, len(self._rank))))
+        return tuple(
+            sorted(self._charges.values(), key=lambda charge: self._rank.get(charge.child.id, len(self._rank)))
+        )
 
     # The board
 
@@ -212,7 +221,9 @@ class SupervisorActor:
         return charge if charge is not None and charge.alive and charge.incarnation == incarnation else None
 
     def _report(self, charge: Charge, death: Died, next_step: str) -> None:
-        log = self._context.log.bind(child=death.id, error=death.error, crashes=len(charge.ledger.crashes), next=next_step)
+        log = self._context.log.bind(
+            child=death.id, error=death.error, crashes=len(charge.ledger.crashes), next=next_step
+        )
         if charge.phase is Phase.PARKED and death.error == self._last_error(charge):
             log.error("child crashed again")
         else:
@@ -243,7 +254,9 @@ class SupervisorActor:
         stale = [id for id, child in known.items() if wanted.get(id) != child]
         fresh = [child for id, child in wanted.items() if known.get(id) != child]
         self._rank = {id: rank for rank, id in enumerate(wanted)}
-        self._context.log.info("children", stopped=len(known.keys() - wanted), started=len(fresh), kept=len(known) - len(stale))
+        self._context.log.info(
+            "children", stopped=len(known.keys() - wanted), started=len(fresh), kept=len(known) - len(stale)
+        )
         self._steps.extend(Step(id, final=id not in wanted) for id in reversed(stale))
         self._steps.extend(Step(child.id, child=child) for child in fresh)
         self._go_on()

@@ -1,4 +1,4 @@
-"""What an actor is, and what it is given: the class that an author writes, and the `Context` that is its whole world."""
+"""What an actor is, and what it is given: the class that an author writes, and the `Context`, its whole world."""
 
 from collections import deque
 from collections.abc import Callable

@@ -52,7 +52,12 @@ class System:
         self._generation = 0
 
     def start(
-        self, id: str, kind: type, args: tuple[Any, ...] = (), ports: tuple[str, ...] = (), last: AnyStatus | None = None
+        self,
+        id: str,
+        kind: type,
+        args: tuple[Any, ...] = (),
+        ports: tuple[str, ...] = (),
+        last: AnyStatus | None = None,
     ) -> int:
         """Bring actor ``id`` to life and return its incarnation number. Its hooks run later, in order of the starts.
 
