@@ -77,7 +77,11 @@ class Overdue(Message, frozen=True):
 
 
 class PluginCrashed(Exception):
-    """The plugin failed in a way that is no result. The text is its traceback."""
+    """The plugin failed in a way that is no result. The text is the last line of its traceback, the rest is a note."""
+
+    def __init__(self, trace: str) -> None:
+        super().__init__(trace.strip().rpartition("\n")[2])
+        self.add_note(trace)
 
 
 class Tally(msgspec.Struct):
@@ -132,13 +136,16 @@ class CheckerActor:
         return [
             f"{spec.title} of {spec.address}:{spec.port} every {spec.interval:g} s, limit {spec.timeout:g} s",
             f"verdict {health.verdict.value}" + (f": {health.detail}" if health.detail else ""),
-            f"{health.streak} results in a row against it; OK needs {spec.debounce.rise}, FAILED {spec.debounce.fall}",
-            f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {tally.seconds * 1000:.1f} ms",
+            f"{health.streak} results in a row against it; {spec.debounce.rise} make OK, {spec.debounce.fall} FAILED",
+            f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; last one took {tally.seconds * 1e3:.1f} ms",
         ]
 
     def _begin(self) -> None:
         if self._run:
             return
+        now = self._context.now()
+        if now < self._due - GRAIN:  # asked for by an operator: the grid begins anew
+            self._due = now
         self.tally.runs += 1
         if self._probe.busy:
             self._hang("an earlier probe still hangs")
@@ -205,9 +212,9 @@ _INITIAL = {
 
 
 def _initial(last: Any, init: str) -> Health:
-    """A restarted checker goes on from its last verdict, so that nobody flaps."""
-    if isinstance(last, CheckStatus):
-        return Health(last.verdict, 0, last.detail, last.assumed)
+    """A restarted checker goes on from the last verdict that it had from a result, so that nobody flaps."""
+    if isinstance(last, CheckStatus) and not last.assumed:
+        return Health(last.verdict, 0, last.detail, assumed=False)
     return _INITIAL[init]
 
 

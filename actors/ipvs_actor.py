@@ -7,7 +7,7 @@ import msgspec
 
 from actors.core.quorum import Roster, decided, pool, servers_up, weight_up
 from actors.core.status import ServerStatus, ServiceStatus
-from actors.core.table import DeleteService, Edit, Pool, plan
+from actors.core.table import Edit, Pool, plan
 from actors.messages import Message, Program, Replayed, Settle
 from actors.planes import DataPlane, PlaneError
 from actors.runtime.actor import Context
@@ -45,21 +45,27 @@ class IpvsActor:
         self._announced: bool | None = self._status.quorum if self._status else None
         self._quorum = bool(self._announced)
         self._held: Pool | None = None
+        self._ready = False
         self._error = ""
         self.drifts = 0
 
     def on_start(self) -> None:
         """Follow the servers, and look at what the plane holds from before."""
-        self._held = self._look()
+        self._held, unread = self._look()
+        self._complain(unread)
         self._context.subscribe(f"{self._spec.id}/rs/*")
 
     def receive(self, message: Any) -> None:
         """A server has news, or it is time to reconcile."""
         if isinstance(message, ServerStatus):
             self._servers[message.source] = message
-            if self._status is not None:
+            if self._ready:
                 self._context.after("settle", 0.0, Settle())
-        elif isinstance(message, Settle | Replayed):
+        elif isinstance(message, Replayed):
+            self._ready = True
+            self._settle()
+            self._schedule()
+        elif isinstance(message, Settle):
             self._settle()
         elif isinstance(message, Reconcile):
             self._reconcile()
@@ -70,7 +76,7 @@ class IpvsActor:
             return
         if self._spec.omega and self._quorum:
             self._notify("quorum_down", self._spec.quorum_down)
-        self._apply((DeleteService(self._spec.roster.service.key),))
+        self._complain(self._apply(plan(None, self._look()[0])))
 
     def connections(self) -> dict[tuple[str, int], int]:
         """Open connections of each server by address and port; empty when the plane cannot say."""
@@ -89,8 +95,8 @@ class IpvsActor:
         roster = self._spec.roster
         rule = roster.quorum
         lines = [
-            f"quorum {'held' if self._quorum else 'lost'}: weight {weight_up(roster, self._servers)} of {roster.total} is up, "
-            f"{rule.quorum} wanted, hysteresis {rule.hysteresis}",
+            f"quorum {'held' if self._quorum else 'lost'}: weight {weight_up(roster, self._servers)} of {roster.total} "
+            f"is up, {rule.quorum} wanted, hysteresis {rule.hysteresis}",
             *(f"  {member.id}: {self._says(member.id)}" for member in roster.members),
         ]
         return [*lines, f"the data plane refuses: {self._error}"] if self._error else lines
@@ -101,29 +107,22 @@ class IpvsActor:
             return "has said nothing yet"
         return f"{status.verdict.value}, weight {status.weight}" + (f", {status.detail}" if status.detail else "")
 
-    def _settle(self) -> None:
+    def _settle(self, unread: tuple[str, ...] = ()) -> None:
         roster = self._spec.roster
         self._quorum = roster.quorum.held(self._quorum, weight_up(roster, self._servers), roster.total)
-        self._follow()
+        self._follow(unread)
         self._announce()
         self._publish()
 
-    def _follow(self) -> None:
-        edits = plan(self._desired(), self._held)
-        if edits:
-            self._apply(edits)
-        self._schedule()
+    def _follow(self, unread: tuple[str, ...]) -> None:
+        """Carry out every edit that can be; the refused are tried again with the next news, or when reconciling."""
+        desired = pool(self._spec.roster, self._servers, self._quorum)
+        errors = (*self._apply(plan(desired, self._held)), *unread)
+        self._held = self._look()[0] if errors else desired
+        self._complain(errors)
 
-    def _desired(self) -> Pool:
-        return pool(self._spec.roster, self._servers, self._quorum)
-
-    def _apply(self, edits: tuple[Edit, ...]) -> None:
-        """Carry out every edit that can be; the refused ones are tried again when reconciling."""
-        errors = [error for edit in edits if (error := self._attempt(edit))]
-        self._held = self._look() if errors else _after(edits, self._desired())
-        if errors and errors[0] != self._error:
-            self._context.log.error("data plane", error=errors[0], others=len(errors) - 1)
-        self._error = errors[0] if errors else ""
+    def _apply(self, edits: tuple[Edit, ...]) -> tuple[str, ...]:
+        return tuple(error for edit in edits if (error := self._attempt(edit)))
 
     def _attempt(self, edit: Edit) -> str:
         try:
@@ -133,23 +132,29 @@ class IpvsActor:
         self._context.log.debug("edit", edit=edit)
         return ""
 
-    def _look(self) -> Pool | None:
+    def _look(self) -> tuple[Pool | None, tuple[str, ...]]:
+        """What the plane holds; when it does not say, what is believed, and the error."""
         try:
-            return self._plane.read(self._spec.roster.service.key)
+            return self._plane.read(self._spec.roster.service.key), ()
         except PlaneError as error:
-            self._error = str(error)
-            return self._held
+            return self._held, (str(error),)
+
+    def _complain(self, errors: tuple[str, ...]) -> None:
+        """Remember what the plane refuses now; only news is logged."""
+        error = errors[0] if errors else ""
+        if error and error != self._error:
+            self._context.log.error("data plane", error=error, others=len(errors) - 1)
+        self._error = error
 
     def _reconcile(self) -> None:
-        known, self._error = self._error, ""
-        actual = self._look()
-        drift = plan(self._desired(), actual)
-        if drift and not known and not self._error:
+        believed, trusted = self._held, not self._error
+        self._held, unread = self._look()
+        drift = plan(believed, self._held) if trusted else ()
+        if drift:
             self.drifts += len(drift)
             self._context.log.warning("drift", healed=[_brief(edit) for edit in drift])
-        self._held = actual
-        self._follow()
-        self._publish()
+        self._settle(unread)
+        self._schedule()
 
     def _schedule(self) -> None:
         phase = 1 + crc32(self._spec.id.encode()) % 100 / 500
@@ -179,10 +184,6 @@ class IpvsActor:
         if status != self._status:
             self._status = status
             self._context.publish(status)
-
-
-def _after(edits: tuple[Edit, ...], desired: Pool) -> Pool | None:
-    return None if any(isinstance(edit, DeleteService) for edit in edits) else desired
 
 
 def _brief(edit: Edit) -> str:

@@ -6,7 +6,7 @@ import msgspec
 
 from actors.core.health import combine
 from actors.core.status import CheckStatus, ServerStatus, Verdict
-from actors.messages import Program, Settle
+from actors.messages import Program, Replayed, Settle
 from actors.runtime.actor import Context
 
 
@@ -37,15 +37,17 @@ class RealServerActor:
         self._status: ServerStatus | None = context.last if isinstance(context.last, ServerStatus) else None
 
     def on_start(self) -> None:
-        """Follow the checkers; without any, be up."""
+        """Follow the checkers, and decide once all have said what they know; without any, be up."""
         for check in self._spec.checks:
             self._context.subscribe(check)
-        self._settle()
+        if not self._spec.checks:
+            self._settle()
 
     def receive(self, message: Any) -> None:
         """A checker has news."""
         if isinstance(message, CheckStatus):
             self._heard[message.source] = message
+        if isinstance(message, CheckStatus | Replayed):
             self._context.after("settle", 0.0, Settle())
         elif isinstance(message, Settle):
             self._settle()

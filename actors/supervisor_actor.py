@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.core.board import Board
-from actors.core.restart import Escalate, Ledger, Policy, crashed
+from actors.core.restart import Escalate, Ledger, Policy, Restart, crashed
 from actors.core.status import AnyStatus, ChildStatus, Phase
 from actors.messages import Died, Message, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe
 from actors.runtime.actor import Context
@@ -35,7 +35,12 @@ class Launcher(Protocol):
     """Brings actors to life and abandons those that hang."""
 
     def start(
-        self, id: str, kind: type, args: tuple[Any, ...] = (), ports: tuple[str, ...] = (), last: AnyStatus | None = None
+        self,
+        id: str,
+        kind: type,
+        args: tuple[Any, ...] = (),
+        ports: tuple[str, ...] = (),
+        last: AnyStatus | None = None,
     ) -> int:
         """Start an actor and return its incarnation number."""
 
@@ -87,7 +92,9 @@ class Step(msgspec.Struct, frozen=True):
 class SupervisorActor:
     """Holds the children in start order. ``ended(code)`` is called once the last one has stopped."""
 
-    def __init__(self, context: Context, children: tuple[Child, ...], launcher: Launcher, ended: Callable[[int], None]) -> None:
+    def __init__(
+        self, context: Context, children: tuple[Child, ...], launcher: Launcher, ended: Callable[[int], None]
+    ) -> None:
         self._context = context
         self._first = children
         self._launcher = launcher
@@ -96,24 +103,31 @@ class SupervisorActor:
         self._steps: deque[Step] = deque()
         self._stopping: str | None = None
         self._final = True
+        self._next: Reload | None = None
         self._code: int | None = None
+        self._rank: dict[str, int] = {}
         self.board = Board()
 
     def on_start(self) -> None:
         """Start every child, in order."""
-        for child in self._first:
-            self._adopt(child)
+        self.reload(Reload(self._first))
 
     def receive(self, message: Any) -> None:
         """Statuses to pass on, subscriptions, deaths, and what the operator wants."""
-        _RULES[type(message)](self, message)
+        rule = _RULES.get(type(message))
+        if rule is None:
+            self._context.log.error("message not understood", message=message)
+        else:
+            rule(self, message)
 
     def on_stop(self, final: bool) -> None:
         """Nothing: the children are stopped by `Shutdown`."""
 
     def charges(self) -> tuple[Charge, ...]:
         """The children in start order, for status."""
-        return tuple(self._charges.values())
+        return tuple(
+            sorted(self._charges.values(), key=lambda charge: self._rank.get(charge.child.id, len(self._rank)))
+        )
 
     def charge(self, id: str) -> Charge | None:
         """The child ``id``."""
@@ -143,17 +157,23 @@ class SupervisorActor:
         if charge is None:
             return
         self._end(charge)
+        if message.id == self._stopping:
+            self._report(charge, message, "it was to stop anyway")
+            self._go_on(message.id)
+            return
         charge.ledger, decision = crashed(charge.ledger, charge.child.policy, self._context.now())
         if isinstance(decision, Escalate):
             self._report(charge, message, "it may not be missed: the program ends")
             self.shutdown(Shutdown(70))
             return
+        self._retry(charge, message, decision)
+
+    def _retry(self, charge: Charge, message: Died, decision: Restart) -> None:
         charge.phase = Phase.PARKED if decision.parked else Phase.RESTARTING
         word = "parked, tried again" if decision.parked else "restarted"
         self._report(charge, message, f"{word} in {decision.delay:g} s")
         self._tell_phase(charge, message.error)
         self._context.after(f"revive {message.id}", decision.delay, Revive(message.id, message.incarnation))
-        self._go_on(message.id)
 
     def revive(self, message: Revive) -> None:
         """Start a child that waits for its restart, was parked, or was stopped by hand."""
@@ -176,10 +196,11 @@ class SupervisorActor:
         charge = self._current(message.id, message.incarnation)
         if charge is not None:
             self._end(charge)
-            charge.phase = Phase.STOPPED
-            if message.id != self._stopping:
+            if message.id == self._stopping:
+                self._go_on(message.id)
+            else:
+                charge.phase = Phase.STOPPED
                 self._tell_phase(charge)
-            self._go_on(message.id)
 
     def _adopt(self, child: Child) -> None:
         charge = self._charges[child.id] = Charge(child)
@@ -192,7 +213,7 @@ class SupervisorActor:
         charge.alive = True
         if charge.phase is not Phase.PARKED:
             charge.phase = Phase.RUNNING
-        if charge.ledger.crashes:
+        if self.board.last(f"child/{child.id}") is not None:
             self._tell_phase(charge)
 
     def _end(self, charge: Charge) -> None:
@@ -204,7 +225,9 @@ class SupervisorActor:
         return charge if charge is not None and charge.alive and charge.incarnation == incarnation else None
 
     def _report(self, charge: Charge, death: Died, next_step: str) -> None:
-        log = self._context.log.bind(child=death.id, error=death.error, crashes=len(charge.ledger.crashes), next=next_step)
+        log = self._context.log.bind(
+            child=death.id, error=death.error, crashes=len(charge.ledger.crashes), next=next_step
+        )
         if charge.phase is Phase.PARKED and death.error == self._last_error(charge):
             log.error("child crashed again")
         else:
@@ -221,25 +244,36 @@ class SupervisorActor:
     # Reload and shutdown
 
     def reload(self, message: Reload) -> None:
-        """Compare children by id and value: absent are stopped, new started, different restarted, equal not touched."""
+        """Compare children by id and value: absent are stopped, new started, different restarted, equal not touched.
+
+        While another reload is still stopping somebody this one waits; of several that wait the last one counts.
+        """
+        if self._code is not None:
+            return
+        if self._stopping is not None:
+            self._next = message
+            return
         wanted = {child.id: child for child in message.children}
-        known = {id: charge.child for id, charge in self._charges.items()} | {
-            step.id: step.child for step in self._steps if step.child is not None
-        }
+        known = {charge.child.id: charge.child for charge in self.charges()}
         stale = [id for id, child in known.items() if wanted.get(id) != child]
-        fresh = [child for child in message.children if known.get(child.id) != child]
-        self._context.log.info("reload", stopped=len(set(stale) - set(wanted)), started=len(fresh), kept=len(known) - len(stale))
+        fresh = [child for id, child in wanted.items() if known.get(id) != child]
+        self._rank = {id: rank for rank, id in enumerate(wanted)}
+        self._context.log.info(
+            "children", stopped=len(known.keys() - wanted), started=len(fresh), kept=len(known) - len(stale)
+        )
         self._steps.extend(Step(id, final=id not in wanted) for id in reversed(stale))
         self._steps.extend(Step(child.id, child=child) for child in fresh)
         self._go_on()
 
     def shutdown(self, message: Shutdown) -> None:
-        """Stop every child, the last started first, whatever else was going on."""
+        """Stop every child, the last started first. A reload that is under way is finished, a waiting one is not begun.
+
+        To break it off would leave behind what a child in the middle of its restart holds.
+        """
         if self._code is None:
             self._code = message.code
-            self._steps.clear()
-            self._steps.extend(Step(id) for id in reversed(self._charges))
-            self._go_on()
+            if self._stopping is None:
+                self._finish()
 
     def overdue(self, message: StopOverdue) -> None:
         """Give up on a child that does not stop."""
@@ -251,17 +285,26 @@ class SupervisorActor:
             self._go_on(message.id)
 
     def _go_on(self, ended: str = "") -> None:
-        """Take the next steps, up to one that must be waited for."""
-        if self._stopping is not None:
-            if ended != self._stopping:
-                return
+        """Take the next steps, up to one that must be waited for. ``ended`` is the child whose end was waited for."""
+        if ended:
             self._context.cancel(f"stop {ended}")
             self._remove(ended)
             self._stopping = None
         while self._steps and self._stopping is None:
             self._take(self._steps.popleft())
-        if self._code is not None and not self._steps and self._stopping is None:
+        if self._stopping is None:
+            self._finish()
+
+    def _finish(self) -> None:
+        """All steps have been taken: the program ends, or the reload that waited begins."""
+        if self._code is not None and not self._charges:
             self._ended(self._code)
+        elif self._code is not None:
+            self._steps.extend(Step(charge.child.id) for charge in reversed(self.charges()))
+            self._go_on()
+        elif self._next is not None:
+            message, self._next = self._next, None
+            self.reload(message)
 
     def _take(self, step: Step) -> None:
         if step.child is not None:
@@ -271,6 +314,8 @@ class SupervisorActor:
         if charge is None:
             return
         self._final = step.final
+        if not charge.alive and step.final and charge.phase is not Phase.STOPPED:
+            self._start(charge)  # it crashed; only alive can it clear away what it held
         if not charge.alive:
             self._remove(step.id)
             return

@@ -1,4 +1,4 @@
-"""Who exists: the configuration turned into supervised children, in start order, with where they live and how they restart.
+"""Who exists: the configuration turned into supervised children, in start order, with where and how they live.
 
 ``supervisor``
   ``notify``                         runs programs, in order within each source
@@ -36,7 +36,7 @@ outside the pool for its first result."""
 
 
 class Checks:
-    """The different checks that the configuration asks for, each once, however many servers follow it under what name."""
+    """The different checks that the configuration asks for, each once, whoever follows it under what name."""
 
     def __init__(self, config: Config) -> None:
         self._declared = {checker.name: checker for checker in config.checkers}
@@ -49,10 +49,20 @@ class Checks:
         checker = self._declared[name]
         spec = _check(checker, server)
         nameless = msgspec.structs.replace(spec, id="")
-        id = self._ids.setdefault(nameless, spec.id)
+        if nameless not in self._ids:
+            self._ids[nameless] = self._free(spec.id)
+        id = self._ids[nameless]
         self.specs.setdefault(id, msgspec.structs.replace(spec, id=id))
         self._names.setdefault(id, {})[name] = None
         return id
+
+    def _free(self, id: str) -> str:
+        """``id``, numbered when a check of the same target with other settings has it: ``check/web@10.0.1.1:80#2``."""
+        number, free = 1, id
+        while free in self.specs:
+            number += 1
+            free = f"{id}#{number}"
+        return free
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
         """The names under which each check was declared."""
@@ -132,9 +142,7 @@ def _service(service: VirtualServer) -> Child:
 
 
 def _destination(server: RealServer) -> Destination:
-    return Destination(
-        server.address, server.port, server.weight, server.method, server.uthreshold, server.lthreshold
-    )
+    return Destination(server.address, server.port, server.weight, server.method, server.uthreshold, server.lthreshold)
 
 
 def _sorry(service: VirtualServer) -> Sorry | None:
@@ -149,7 +157,7 @@ def _program(script: Script | None) -> Program | None:
 
 
 def _check(checker: Checker, server: RealServer) -> CheckerSpec:
-    """One check. What the checker leaves open of its target comes from the server; then so do the settings it leaves open."""
+    """One check. What it leaves open of its target comes from the server; then so do the settings it leaves open."""
     whole = checker.connect_ip is not None and checker.connect_port is not None
     address, port = checker.connect_ip or server.address, checker.connect_port or server.port
     given = _settings(checker, None if whole else server)
@@ -186,4 +194,6 @@ def _settings(checker: Checker, server: RealServer | None) -> Callable[[str, flo
 def _options(checker: Checker, server: RealServer | None) -> tuple[tuple[str, object], ...]:
     if server is None or not server.virtualhost:
         return checker.options
-    return tuple((name, value or server.virtualhost if name == "virtualhost" else value) for name, value in checker.options)
+    return tuple(
+        (name, value or server.virtualhost if name == "virtualhost" else value) for name, value in checker.options
+    )

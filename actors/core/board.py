@@ -99,7 +99,7 @@ class Board:
 
 
 def _is_folder(pattern: str) -> bool:
-    """Whether the only wildcard stands at the end, after a slash: such patterns are found by prefix, not tried in turn."""
+    """Whether the only wildcard ends the pattern, after a slash: these are found by prefix, not tried in turn."""
     return pattern.endswith("/*") and pattern.count("*") == 1
 
 

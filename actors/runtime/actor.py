@@ -1,4 +1,4 @@
-"""What an actor is, and what it is given: the class that an author writes, and the `Context` that is its whole world."""
+"""What an actor is, and what it is given: the class that an author writes, and the `Context`, its whole world."""
 
 from collections import deque
 from collections.abc import Callable
@@ -26,8 +26,7 @@ class Actor(Protocol):
         """Called for each message, in order of arrival; `Stop` never gets here."""
 
     def on_stop(self, final: bool) -> None:
-        """Called once, last, when told to `Stop`; not after a crash, nor before `on_start`. ``final``: no successor
-        follows."""
+        """Called once, last, when told to `Stop`; not after a crash. ``final``: no successor follows."""
 
 
 class Due:

@@ -52,7 +52,12 @@ class System:
         self._generation = 0
 
     def start(
-        self, id: str, kind: type, args: tuple[Any, ...] = (), ports: tuple[str, ...] = (), last: AnyStatus | None = None
+        self,
+        id: str,
+        kind: type,
+        args: tuple[Any, ...] = (),
+        ports: tuple[str, ...] = (),
+        last: AnyStatus | None = None,
     ) -> int:
         """Bring actor ``id`` to life and return its incarnation number. Its hooks run later, in order of the starts.
 
@@ -120,8 +125,9 @@ class System:
         """Carry out one message; False when it was the last one."""
         kind = type(message)
         if kind is Stop:
-            if context.actor is not None:
-                context.actor.on_stop(message.final)
+            if context.actor is None:  # Stop jumped even the birth, but who is to leave nothing behind must have lived
+                self._handle(context, context.take())
+            context.actor.on_stop(message.final)
             return False
         if kind is _Birth:
             ports = {name: self.ports[name] for name in message.ports}
