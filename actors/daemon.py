@@ -90,14 +90,14 @@ class Daemon:
         if loaded.diagnostics:
             log.warning("configuration", diagnostics=loaded.render())
         self._config = loaded.config
-        self.tree: Tree = grow(loaded.config)
+        self.tree: Tree = grow(loaded.config, _identity())
         self._ended: AsyncResult = AsyncResult()
 
     def run(self) -> int:
         """Run until told to end; the exit code. Raises `PlaneUnavailable` before anything is touched."""
         plane = MemoryPlane() if self._settings.dry_run else PLANES[self._config.global_defs.dataplane]()
         plane.open()
-        spawner = Spawner(default_identity(self._config))
+        spawner = Spawner()
         try:
             return self._serve(plane, spawner)
         finally:
@@ -127,7 +127,7 @@ class Daemon:
         if refusal:
             log.error("reload failed, nothing has changed", diagnostics=refusal)
             return
-        self._config, self.tree = loaded.config, grow(loaded.config)
+        self._config, self.tree = loaded.config, grow(loaded.config, _identity())
         self._probes.plugins = self._configuration.found.checkers
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))
@@ -173,6 +173,11 @@ def _fixed(running: Config, wanted: Config) -> str:
     if running.global_defs.dataplane != wanted.global_defs.dataplane:
         return "dataplane cannot change while running: restart to change it"
     return ""
+
+
+def _identity() -> Identity | None:
+    """keepalived's habit: programs run as ``keepalived_script`` where root has such a user, else as the daemon does."""
+    return Identity("keepalived_script") if os.geteuid() == 0 and "keepalived_script" in _users() else None
 
 
 def _users() -> frozenset[str]:

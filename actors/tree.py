@@ -21,7 +21,7 @@ from actors.messages import Program
 from actors.notify_actor import NotifyActor
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.supervisor_actor import Child
-from loader.model import Checker, Config, RealServer, Script, VirtualServer
+from loader.model import Checker, Config, Identity, RealServer, Script, VirtualServer
 
 VITAL = Policy(beyond=Beyond.ESCALATE)
 """For what the program cannot do its work without."""
@@ -76,15 +76,16 @@ class Tree(msgspec.Struct, frozen=True):
     names: dict[str, tuple[str, ...]]
 
 
-def grow(config: Config) -> Tree:
-    """Everybody whom ``config`` asks for."""
+def grow(config: Config, identity: Identity | None = None) -> Tree:
+    """Everybody whom ``config`` asks for. ``identity`` is whose programs run that name nobody."""
     checks = Checks(config)
-    servers = [_servers(service, checks) for service in config.virtual_servers]
+    default = config.global_defs.script_user or identity or Identity("")
+    servers = [_servers(service, checks, default) for service in config.virtual_servers]
     children = (
         Child("notify", NotifyActor, (), ("spawner",), policy=VITAL),
         *(Child(id, CheckerActor, (spec,), ("probes", "random")) for id, spec in checks.specs.items()),
         *(child for group in servers for child in group),
-        *(_service(service) for service in config.virtual_servers),
+        *(_service(service, default) for service in config.virtual_servers),
     )
     return Tree(children, dict(checks.names()))
 
@@ -101,11 +102,11 @@ def endpoint(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _servers(service: VirtualServer, checks: Checks) -> list[Child]:
-    return [Child(spec.id, RealServerActor, (spec,)) for spec in _server_specs(service, checks)]
+def _servers(service: VirtualServer, checks: Checks, default: Identity) -> list[Child]:
+    return [Child(spec.id, RealServerActor, (spec,)) for spec in _server_specs(service, checks, default)]
 
 
-def _server_specs(service: VirtualServer, checks: Checks) -> Iterable[RealServerSpec]:
+def _server_specs(service: VirtualServer, checks: Checks, default: Identity) -> Iterable[RealServerSpec]:
     for server in service.real_servers:
         yield RealServerSpec(
             _server_id(service, server),
@@ -113,8 +114,8 @@ def _server_specs(service: VirtualServer, checks: Checks) -> Iterable[RealServer
             tuple(dict.fromkeys(checks.follow(name, server) for name in server.checkers)),
             server.alpha,
             service.omega,
-            _program(server.notify_up),
-            _program(server.notify_down),
+            _program(server.notify_up, default),
+            _program(server.notify_down, default),
         )
 
 
@@ -122,7 +123,7 @@ def _server_id(service: VirtualServer, server: RealServer) -> str:
     return f"{service_id(service)}/rs/{endpoint(server.address, server.port)}"
 
 
-def _service(service: VirtualServer) -> Child:
+def _service(service: VirtualServer, default: Identity) -> Child:
     roster = Roster(
         Service(
             ServiceKey(service.family, service.address, service.port, service.protocol, service.fwmark),
@@ -135,9 +136,8 @@ def _service(service: VirtualServer) -> Child:
         _sorry(service),
         Quorum(service.quorum, service.hysteresis),
     )
-    spec = ServiceSpec(
-        service_id(service), roster, _program(service.quorum_up), _program(service.quorum_down), service.omega
-    )
+    up, down = _program(service.quorum_up, default), _program(service.quorum_down, default)
+    spec = ServiceSpec(service_id(service), roster, up, down, service.omega)
     return Child(spec.id, IpvsActor, (spec,), ("plane",))
 
 
@@ -152,8 +152,12 @@ def _sorry(service: VirtualServer) -> Sorry | None:
     return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method), sorry.inhibit)
 
 
-def _program(script: Script | None) -> Program | None:
-    return Program(script.command, script.user, script.group) if script else None
+def _program(script: Script | None, default: Identity) -> Program | None:
+    if script is None:
+        return None
+    if script.user:
+        return Program(script.command, script.user, script.group)
+    return Program(script.command, default.user, default.group)
 
 
 def _check(checker: Checker, server: RealServer) -> CheckerSpec:
