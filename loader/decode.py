@@ -63,13 +63,12 @@ class Decoder:
         if wrong := flaws(head):
             return {}, wrong
         given = words(head.text)[1:]
-        marked = [slot for slot in plan.head if given and slot.keyword.marker == given[0]]
-        slots = marked or [slot for slot in plan.head if not slot.keyword.marker]
-        skipped = len(marked)
+        marker = given[0] if given and given[0] in plan.head else ""
+        slots, skipped = plan.head[marker], 1 if marker else 0
         value = self._arguments([slot.keyword for slot in slots], given[skipped:], 1 + skipped, plan.usage)
         if isinstance(value, Fault):
             return {}, [_problem(value, None, head)]
-        return dict(zip((slot.key for slot in slots), value, strict=True)), []
+        return {slot.key: each for slot, each in zip(slots, value, strict=True)}, []
 
     def _body(self, plan: Plan, text: str, chain: tuple[str, ...]) -> Body:
         known = self._bodies.get((plan, text))
@@ -149,13 +148,13 @@ class Decoder:
             return kinds.script(given[1:], text[len(given[0]) :].lstrip().startswith('"'), self._users)
         return kinds.scalar(keyword, given[1], 1) if len(given) == 2 else _surplus(keyword.usage, given[2], 2)
 
-    def _arguments(self, slots: Sequence[Keyword], given: Sequence[str], index: int, usage: str) -> object:
+    def _arguments(self, slots: Sequence[Keyword], given: Sequence[str], index: int, usage: str) -> tuple[object, ...] | Fault:
         """Words in the order of ``slots``, defaults for those that are left out, or a `Fault`."""
         if len(given) > len(slots):
             return _surplus(usage, given[len(slots)], index + len(slots))
         found: list[object] = []
         for place, keyword in enumerate(slots):
-            if place >= len(given) and (keyword.required or keyword.marker):
+            if place >= len(given) and keyword.required:
                 return Fault(f"{keyword.name} is missing", 0, f"expected {usage}")
             value = kinds.scalar(keyword, given[place], index + place) if place < len(given) else keyword.default
             if isinstance(value, Fault):

@@ -33,22 +33,17 @@ class Slot(NamedTuple):
 class Plan:
     """How one kind of block is decoded. ``built`` is its dataclass, None for a block inside a plugin's.
 
-    ``options`` are what a plugin declared: key, name and default.
+    ``head`` has for each form that the words before the brace can take its slots, by the word that marks the form, ""
+    for the usual one. ``options`` are what a plugin declared: key, name, default. ``usage`` is how the head is written.
     """
 
     title: str
     built: type[Any] | None
-    head: tuple[Slot, ...]
+    head: Mapping[str, tuple[Slot, ...]]
     slots: Mapping[str, Slot]
     required: tuple[Slot, ...]
     options: tuple[tuple[str, str, object], ...]
-
-    @property
-    def usage(self) -> str:
-        """How the head is written: ``real_server ADDRESS [PORT]``."""
-        plain = " ".join(_argument(slot) for slot in self.head if not slot.keyword.marker)
-        marked = [f"{slot.keyword.marker} {slot.keyword.name.upper()}" for slot in self.head if slot.keyword.marker]
-        return f"{self.title} {' | '.join(filter(None, [plain, *marked]))}".rstrip()
+    usage: str
 
 
 def option(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:
@@ -61,7 +56,7 @@ def option(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:
 def argument(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:
     """A word of the block's head, in the order of declaration; with a ``marker``, the one after that word."""
     required = default is dataclasses.MISSING
-    keyword = Keyword("", kind, None if required else default, required and "marker" not in more, **more)
+    keyword = Keyword("", kind, None if required else default, required or "marker" in more, **more)
     return dataclasses.field(default=default, metadata={KEY: ("argument", keyword)})
 
 
@@ -119,11 +114,24 @@ def common_words(built: type[Any]) -> frozenset[str]:
 
 
 def _plan(title: str, built: type[Any] | None, slots: list[Slot], own: Sequence[Slot] = ()) -> Plan:
-    head = tuple(slot for slot in slots if slot.role == "argument")
+    arguments = [slot for slot in slots if slot.role == "argument"]
+    markers = dict.fromkeys(["", *(slot.keyword.marker for slot in arguments)])
+    head = {marker: tuple(s for s in arguments if s.keyword.marker == marker) for marker in markers}
     inside = [slot for slot in slots if slot.role != "argument"]
-    by_name = {name: slot for slot in inside for name in slot.keyword.names}
-    required = tuple(slot for slot in inside if slot.keyword.required)
-    return Plan(title, built, head, by_name, required, tuple((s.key, s.keyword.name, typed_default(s.keyword)) for s in own))
+    return Plan(
+        title,
+        built,
+        head,
+        {name: slot for slot in inside for name in slot.keyword.names},
+        tuple(slot for slot in inside if slot.keyword.required),
+        tuple((slot.key, slot.keyword.name, typed_default(slot.keyword)) for slot in own),
+        f"{title} {' | '.join(filter(None, map(_form, head.values())))}".rstrip(),
+    )
+
+
+def _form(arguments: tuple[Slot, ...]) -> str:
+    """One way to write a head: ``ADDRESS [PORT]``."""
+    return " ".join(slot.keyword.as_argument for slot in arguments)
 
 
 def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
@@ -142,7 +150,7 @@ def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
 
 def _beside(key: str, keyword: Keyword, group: type[Any]) -> list[Slot]:
     plan = plan_of(group, keyword.name)
-    arguments = tuple(slot.keyword for slot in plan.head)
+    arguments = tuple(slot.keyword for slot in plan.head[""])
     options = [Slot(f"{key} {slot.key}", slot.keyword, "option") for slot in plan.slots.values()]
     return [Slot(key, msgspec.structs.replace(keyword, options=arguments), "option"), *options]
 
@@ -157,7 +165,3 @@ def _inside(keyword: Keyword) -> Plan | None:
     own = _option_slots(keyword.options)
     return _plan(keyword.name, None, own, own)
 
-
-def _argument(slot: Slot) -> str:
-    name = slot.keyword.name.upper()
-    return name if slot.keyword.required else f"[{name}]"
