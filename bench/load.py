@@ -1,4 +1,4 @@
-"""Times the loader on large configurations of several shapes: CPU seconds, lines a second, and a reload after one change.
+"""Times the loader on large configurations of several shapes: CPU seconds, lines a second, a reload after one change.
 
     python -m bench.load [REAL_SERVERS]
 """
@@ -60,6 +60,12 @@ SERVER = """    real_server {address} 80 {{
         uthreshold 1000
     }}
 """
+SHORT = """    real_server {address} 80 {{
+        weight {name}
+        checkers web{name}
+        alpha
+    }}
+"""
 
 
 def same(servers: int) -> Iterator[str]:
@@ -85,10 +91,9 @@ def one_service(servers: int) -> Iterator[str]:
 
 def own_checkers(servers: int) -> Iterator[str]:
     """A checker of its own for every server, five lines of server: fifteen lines a server."""
-    short = "    real_server {address} 80 {{\n        weight {name}\n        checkers web{name}\n        alpha\n    }}\n"
     for number in range(1, servers + 1):
         yield CHECKER.format(name=number)
-    yield from _services(servers, 10, lambda number: short.format(address=_v4(number), name=number + 1))
+    yield from _services(servers, 10, lambda number: SHORT.format(address=_v4(number), name=number + 1))
 
 
 def commented(servers: int) -> Iterator[str]:
@@ -134,13 +139,15 @@ def timed(text: str, cache: Cache) -> tuple[float, Loaded]:
 def main() -> None:
     """Print one line for each shape."""
     servers = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    print(f"{servers} real servers, CPU seconds\n{'shape':13} {'lines':>7} {'load':>6} {'lines/s':>9} {'reload':>7} decoded")
+    print(f"{servers} real servers, CPU seconds")
+    print(f"{'shape':13} {'lines':>7} {'load':>6} {'lines/s':>9} {'reload':>7} decoded")
     for shape in (same, different, one_service, own_checkers, commented):
         text, cache = "".join(shape(servers)), Cache()
         lines = text.count("\n")
         first, loaded = timed(text, cache)
         assert loaded.config is not None, loaded.render()[:2000]
-        second, _ = timed("# moved\n" + text[: text.rindex("weight")] + "alpha\n" + text[text.rindex("weight") :], cache)
+        changed = text.rindex("weight")
+        second, _ = timed(f"# moved\n{text[:changed]}alpha\n{text[changed:]}", cache)
         print(f"{shape.__name__:13} {lines:7} {first:6.3f} {lines / first:9.0f} {second:7.3f} {cache.decoded:7}")
 
 

@@ -35,7 +35,8 @@ def _blame(text: str, pairs: dict[int, int], opened: list[int], extra: list[int]
         return [error("'}' closes nothing", Mark(culprit, 1))]
     if opened:
         suspects = [start for start, _ in _crooked(text, pairs) if start > opened[0]]
-        return [error("this block is not closed: '}' is missing", _heading(text, suspects[0] if suspects else opened[-1]))]
+        culprit = suspects[0] if suspects else opened[-1]
+        return [error("this block is not closed: '}' is missing", _heading(text, culprit))]
     return []
 
 

@@ -25,10 +25,10 @@ Kind = Literal[
 ]
 """How a value is written, and what it becomes:
 
-``str`` one word · ``int`` · ``float`` and ``seconds`` decimal, float · ``bool`` bare or on/off/true/false/yes/no · ``address``
-canonical text · ``port`` 1..65535 · ``prefix`` length or IPv4 netmask, int · ``words`` tuple, on the line or in braces ·
-``ranges`` N and N-M, tuple of (first, last) · ``pattern`` a regular expression that compiles, str · ``script`` a `Script` ·
-``arguments`` words in the order of ``options``, tuple · ``block`` options of its own, tuple of (name, value).
+``str`` one word · ``int`` · ``float`` and ``seconds`` decimal, float · ``bool`` bare or on/off/true/false/yes/no ·
+``address`` canonical text · ``port`` 1..65535 · ``prefix`` a length or an IPv4 netmask, int · ``words`` on the line or
+in braces, tuple · ``ranges`` N and N-M, tuple of (first, last) · ``pattern`` a regular expression that compiles, str ·
+``script`` a `Script` · ``arguments`` words in the order of ``options``, tuple · ``block`` tuple of (name, value).
 """
 
 

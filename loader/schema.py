@@ -1,11 +1,11 @@
 """From declarations to decode plans: what a block's words may be, compiled once per block. Pure.
 
-A block is one frozen dataclass whose fields are made by `option`, `argument`, `nested`, `beside`, `flags` and `derived`.
+A block is one frozen dataclass whose fields are made by `option`, `argument`, `nested`, `beside`, `flags`, `derived`.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,13 +20,15 @@ KEY = "loader"
 class Slot(NamedTuple):
     """A keyword in a block: where its value goes, and the plan of its inside when it has one.
 
-    ``role`` is ``option``, ``argument`` (a word of the block's head), ``flag`` (its name is gathered in ``key``).
+    ``role`` is ``option``, ``argument`` (a word of the block's head), ``flag`` (its name is gathered in ``key``). One
+    that ``gathers`` may be said again and again.
     """
 
     key: str
     keyword: Keyword
     role: str
     plan: "Plan | None" = None
+    gathers: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class Plan:
     """
 
     title: str
-    built: type[Any] | None
+    built: type[object] | None
     head: Mapping[str, tuple[Slot, ...]]
     slots: Mapping[str, Slot]
     required: tuple[Slot, ...]
@@ -60,13 +62,13 @@ def argument(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any
     return dataclasses.field(default=default, metadata={KEY: ("argument", keyword)})
 
 
-def nested(name: str, block: type[Any], **more: Any) -> Any:
+def nested(name: str, block: type[object], **more: Any) -> Any:
     """Any number of blocks inside, gathered in a tuple."""
     keyword = Keyword(name, "block", (), repeated=True, **more)
     return dataclasses.field(default=(), kw_only=True, metadata={KEY: ("option", keyword, block)})
 
 
-def beside(name: str, group: type[Any], **more: Any) -> Any:
+def beside(name: str, group: type[object], **more: Any) -> Any:
     """One statement whose arguments are ``group``'s, and whose options stand beside it in the same block."""
     keyword = Keyword(name, "arguments", None, **more)
     return dataclasses.field(default=None, kw_only=True, metadata={KEY: ("beside", keyword, group)})
@@ -88,15 +90,15 @@ def position() -> Any:
     return dataclasses.field(default=Position(), kw_only=True, compare=False)
 
 
-@lru_cache(maxsize=None)
-def plan_of(built: type[Any], title: str) -> Plan:
+@cache
+def plan_of(built: type[object], title: str) -> Plan:
     """The plan of a block that a dataclass declares."""
     slots = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
     return _plan(title, built, slots)
 
 
 @lru_cache(maxsize=4096)
-def plugin_plan(built: type[Any], title: str, block: Block) -> Plan:
+def plugin_plan(built: type[object], title: str, block: Block) -> Plan:
     """The plan of a plugin's block: the dataclass with the options that every plugin has, and the plugin's own."""
     common = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
     own = [slot._replace(key=option_key(slot.key)) for slot in _option_slots(block.options)]
@@ -108,12 +110,12 @@ def option_key(name: str) -> str:
     return f"option {name}"
 
 
-def common_words(built: type[Any]) -> frozenset[str]:
+def common_words(built: type[object]) -> frozenset[str]:
     """Every keyword that a dataclass takes in its braces, with the aliases."""
     return frozenset(plan_of(built, "").slots)
 
 
-def _plan(title: str, built: type[Any] | None, slots: list[Slot], own: Sequence[Slot] = ()) -> Plan:
+def _plan(title: str, built: type[object] | None, slots: list[Slot], own: Sequence[Slot] = ()) -> Plan:
     arguments = [slot for slot in slots if slot.role == "argument"]
     markers = dict.fromkeys(["", *(slot.keyword.marker for slot in arguments)])
     head = {marker: tuple(s for s in arguments if s.keyword.marker == marker) for marker in markers}
@@ -140,15 +142,15 @@ def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
     if role == "derived":
         return []
     if role == "flags":
-        return [Slot(field.name, keyword, "flag") for keyword in parts]
+        return [Slot(field.name, keyword, "flag", None, True) for keyword in parts]
     keyword, *block = parts
     named = msgspec.structs.replace(keyword, name=keyword.name or field.name)
     if role == "beside":
         return _beside(field.name, named, block[0])
-    return [Slot(field.name, named, role, plan_of(block[0], named.name) if block else None)]
+    return [Slot(field.name, named, role, plan_of(block[0], named.name) if block else None, named.repeated)]
 
 
-def _beside(key: str, keyword: Keyword, group: type[Any]) -> list[Slot]:
+def _beside(key: str, keyword: Keyword, group: type[object]) -> list[Slot]:
     plan = plan_of(group, keyword.name)
     arguments = tuple(slot.keyword for slot in plan.head[""])
     options = [Slot(f"{key} {slot.key}", slot.keyword, "option") for slot in plan.slots.values()]
@@ -156,7 +158,7 @@ def _beside(key: str, keyword: Keyword, group: type[Any]) -> list[Slot]:
 
 
 def _option_slots(options: tuple[Keyword, ...]) -> list[Slot]:
-    return [Slot(keyword.name, keyword, "option", _inside(keyword)) for keyword in options]
+    return [Slot(keyword.name, keyword, "option", _inside(keyword), keyword.repeated) for keyword in options]
 
 
 def _inside(keyword: Keyword) -> Plan | None:
