@@ -74,8 +74,8 @@ def statements(text: str) -> tuple[list[Statement], list[Problem]]:
     """The statements of a text, outermost level only. With unbalanced braces there are problems and no statements."""
     closing, problems = pair_braces(text) if "{" in text or "}" in text else ({}, [])
     found: list[Statement] = []
-    position = 0
-    while not problems and (match := STATEMENT.match(text, position)):
+    position = len(text) if problems else 0
+    while match := STATEMENT.match(text, position):
         position = match.end()
         if match.lastindex == 1:
             found.append(Statement(match[1].rstrip(), match.start(1)))

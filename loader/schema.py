@@ -16,6 +16,9 @@ from loader.values import default as typed_default
 
 KEY = "loader"
 
+Model = Any
+"""A frozen dataclass whose fields were made here. (No more precise type is both hashable and known to have fields.)"""
+
 
 class Slot(NamedTuple):
     """A keyword in a block: where its value goes, and the plan of its inside when it has one.
@@ -40,7 +43,7 @@ class Plan:
     """
 
     title: str
-    built: type[object] | None
+    built: type[Any] | None
     head: Mapping[str, tuple[Slot, ...]]
     slots: Mapping[str, Slot]
     required: tuple[Slot, ...]
@@ -62,13 +65,13 @@ def argument(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any
     return dataclasses.field(default=default, metadata={KEY: ("argument", keyword)})
 
 
-def nested(name: str, block: type[object], **more: Any) -> Any:
+def nested(name: str, block: type[Any], **more: Any) -> Any:
     """Any number of blocks inside, gathered in a tuple."""
     keyword = Keyword(name, "block", (), repeated=True, **more)
     return dataclasses.field(default=(), kw_only=True, metadata={KEY: ("option", keyword, block)})
 
 
-def beside(name: str, group: type[object], **more: Any) -> Any:
+def beside(name: str, group: type[Any], **more: Any) -> Any:
     """One statement whose arguments are ``group``'s, and whose options stand beside it in the same block."""
     keyword = Keyword(name, "arguments", None, **more)
     return dataclasses.field(default=None, kw_only=True, metadata={KEY: ("beside", keyword, group)})
@@ -91,14 +94,14 @@ def position() -> Any:
 
 
 @cache
-def plan_of(built: type[object], title: str) -> Plan:
+def plan_of(built: Model, title: str) -> Plan:
     """The plan of a block that a dataclass declares."""
     slots = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
     return _plan(title, built, slots)
 
 
 @lru_cache(maxsize=4096)
-def plugin_plan(built: type[object], title: str, block: Block) -> Plan:
+def plugin_plan(built: Model, title: str, block: Block) -> Plan:
     """The plan of a plugin's block: the dataclass with the options that every plugin has, and the plugin's own."""
     common = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
     own = [slot._replace(key=option_key(slot.key)) for slot in _option_slots(block.options)]
@@ -110,12 +113,12 @@ def option_key(name: str) -> str:
     return f"option {name}"
 
 
-def common_words(built: type[object]) -> frozenset[str]:
+def common_words(built: Model) -> frozenset[str]:
     """Every keyword that a dataclass takes in its braces, with the aliases."""
     return frozenset(plan_of(built, "").slots)
 
 
-def _plan(title: str, built: type[object] | None, slots: list[Slot], own: Sequence[Slot] = ()) -> Plan:
+def _plan(title: str, built: type[Any] | None, slots: list[Slot], own: Sequence[Slot] = ()) -> Plan:
     arguments = [slot for slot in slots if slot.role == "argument"]
     markers = dict.fromkeys(["", *(slot.keyword.marker for slot in arguments)])
     head = {marker: tuple(s for s in arguments if s.keyword.marker == marker) for marker in markers}
@@ -150,7 +153,7 @@ def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
     return [Slot(field.name, named, role, plan_of(block[0], named.name) if block else None, named.repeated)]
 
 
-def _beside(key: str, keyword: Keyword, group: type[object]) -> list[Slot]:
+def _beside(key: str, keyword: Keyword, group: Model) -> list[Slot]:
     plan = plan_of(group, keyword.name)
     arguments = tuple(slot.keyword for slot in plan.head[""])
     options = [Slot(f"{key} {slot.key}", slot.keyword, "option") for slot in plan.slots.values()]
