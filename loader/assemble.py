@@ -1,4 +1,4 @@
-"""A whole configuration: blocks from the cache or decoded, names that must be known, what may be there only once. Pure."""
+"""A whole configuration: blocks decoded or from the cache, names that have to be known, what may be said once. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -172,8 +172,7 @@ class Assembly:
         """The place of a checker's name in a real server."""
         parts = [(part, words(part.text)) for part in list_parts(reference.statement)]
         mark = next(part.mark_of(given.index(reference.name)) for part, given in parts if reference.name in given)
-        within = mark.within(reference.inside, reference.file).within(service.inside, self._file(service))
-        return within
+        return mark.within(reference.inside, reference.file).within(service.inside, self._file(service))
 
     def _file(self, statement: Statement) -> str:
         return statement.file or self._path
@@ -181,8 +180,9 @@ class Assembly:
     def _text(self, statement: Statement) -> str:
         """The block as written, braces and all."""
         text = self._reader.sources[self._file(statement)].text
-        end = statement.offset + len(statement.text) if statement.body is None else statement.inside + len(statement.body) + 1
-        return text[statement.offset : end]
+        if statement.body is None:
+            return statement.text
+        return text[statement.offset : statement.inside + len(statement.body) + 1]
 
     def _position(self, statement: Statement) -> Position:
         return self._reader.sources[self._file(statement)].position(statement.offset)

@@ -5,7 +5,8 @@ import re
 from loader.diagnostics import Mark, Problem, error
 
 QUOTED = r'"(?:[^"\\\n]++|\\.)*+(?:"|\\?)'
-BRACE = re.compile(rf'[^"\\#!{{}}]*+(?:(?:{QUOTED}|\\.?|[#!][^\n]*+)[^"\\#!{{}}]*+)*+([{{}}])')
+BRACE = re.compile(rf'[^"\\#!{{}}]*+(?:(?:{QUOTED}|\\.?|[#!][^\n]*+)[^"\\#!{{}}]*+)*+(?:([{{}}])|\Z)')
+"""All that hides or cannot be a brace, then a brace or the end: it matches wherever it is tried, so nothing is skipped."""
 INDENT = re.compile(r"[ \t]*")
 
 
@@ -21,9 +22,9 @@ def pair_braces(text: str) -> tuple[dict[int, int], list[Problem]]:
         offset = match.end() - 1
         if match[1] == "{":
             opened.append(offset)
-        elif opened:
+        elif match[1] and opened:
             pairs[opened.pop()] = offset
-        else:
+        elif match[1]:
             extra.append(offset)
     return pairs, _blame(text, pairs, opened, extra)
 
@@ -35,7 +36,8 @@ def _blame(text: str, pairs: dict[int, int], opened: list[int], extra: list[int]
         return [error("'}' closes nothing", Mark(culprit, 1))]
     if opened:
         suspects = [start for start, _ in _crooked(text, pairs) if start > opened[0]]
-        return [error("this block is not closed: '}' is missing", _heading(text, suspects[0] if suspects else opened[-1]))]
+        culprit = suspects[0] if suspects else opened[-1]
+        return [error("this block is not closed: '}' is missing", _heading(text, culprit))]
     return []
 
 

@@ -17,6 +17,7 @@ from loader.fields import Keyword
 from loader.grammar import Statement, flaws, statements, word_spans, words
 from loader.includes import Reader
 from loader.schema import Plan, Slot
+from loader.scripts import script
 from loader.values import Fault
 
 LISTS = ("words", "ranges")
@@ -41,7 +42,7 @@ class Decoder:
         self._reader = reader
         self._users = users
         self._bodies: dict[tuple[Plan, str], Body] = {}
-        self._lines: dict[tuple[Plan, str], Read] = {}
+        self._lines: dict[Plan, dict[str, Read]] = {}
 
     def block(self, plan: Plan, head: Statement, chain: tuple[str, ...]) -> Draft:
         """A block by its plan, from the last file of ``chain``. Its problems are in the draft."""
@@ -63,13 +64,12 @@ class Decoder:
         if wrong := flaws(head):
             return {}, wrong
         given = words(head.text)[1:]
-        marked = [slot for slot in plan.head if given and slot.keyword.marker == given[0]]
-        slots = marked or [slot for slot in plan.head if not slot.keyword.marker]
-        skipped = len(marked)
-        value = self._arguments([slot.keyword for slot in slots], given[skipped:], 1 + skipped, plan.usage)
+        marker = given[0] if given and given[0] in plan.head else ""
+        slots, skipped = plan.head[marker], 1 if marker else 0
+        value = _arguments([slot.keyword for slot in slots], given[skipped:], 1 + skipped, plan.usage)
         if isinstance(value, Fault):
             return {}, [_problem(value, None, head)]
-        return dict(zip((slot.key for slot in slots), value, strict=True)), []
+        return {slot.key: each for slot, each in zip(slots, value, strict=True)}, []
 
     def _body(self, plan: Plan, text: str, chain: tuple[str, ...]) -> Body:
         known = self._bodies.get((plan, text))
@@ -83,28 +83,27 @@ class Decoder:
         found, problems = self._reader.inside(text, chain)
         values: dict[str, Any] = {}
         places: dict[str, Statement] = {}
+        lines = self._lines.setdefault(plan, {})
         for statement in found:
-            if statement.body is None:
-                slot, value, wrong = self._line(plan, statement.text)
-                if wrong:
-                    problems += [problem.within(statement.offset, statement.file) for problem in wrong]
+            read = lines.get(statement.text) if statement.body is None else self._braced(plan, statement, chain)
+            if read is None:
+                read = lines[statement.text] = self._line(plan, Statement(statement.text, 0))
+            slot, value, wrong = read
+            if wrong:
+                problems += _placed(wrong, statement)
+            if slot is None:
+                continue
+            if slot.gathers:
+                _gather(slot, value, values)
             else:
-                slot, value, wrong = self._braced(plan, statement, chain)
-                problems += wrong
-            if slot is not None:
-                if slot.key in places and not slot.keyword.repeated and slot.role != "flag":
+                if slot.key in places:
                     problems.append(_twice(places[slot.key], statement, slot.keyword.secret))
-                _keep(slot, value, values)
-                places[slot.key] = statement
+                if value is not UNSET:
+                    values[slot.key] = value
+            places[slot.key] = statement
         return Body({k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}, places, tuple(problems))
 
-    def _line(self, plan: Plan, text: str) -> Read:
-        known = self._lines.get((plan, text))
-        if known is None:
-            known = self._lines[plan, text] = self._decode_line(plan, Statement(text, 0))
-        return known
-
-    def _decode_line(self, plan: Plan, statement: Statement) -> Read:
+    def _line(self, plan: Plan, statement: Statement) -> Read:
         given = words(statement.text)
         slot = plan.slots.get(given[0])
         if wrong := flaws(statement):
@@ -140,28 +139,14 @@ class Decoder:
     def _value(self, keyword: Keyword, given: Sequence[str], text: str) -> object:
         """The value of a statement's words, the keyword first, or a `Fault`."""
         if keyword.kind == "arguments":
-            return self._arguments(keyword.options, given[1:], 1, keyword.usage)
+            return _arguments(keyword.options, given[1:], 1, keyword.usage)
         if len(given) == 1:
             return _alone(keyword, given[0])
         if keyword.kind in LISTS:
             return kinds.several(keyword, given[1:])
         if keyword.kind == "script":
-            return kinds.script(given[1:], text[len(given[0]) :].lstrip().startswith('"'), self._users)
+            return script(given[1:], text[len(given[0]) :].lstrip().startswith('"'), self._users)
         return kinds.scalar(keyword, given[1], 1) if len(given) == 2 else _surplus(keyword.usage, given[2], 2)
-
-    def _arguments(self, slots: Sequence[Keyword], given: Sequence[str], index: int, usage: str) -> object:
-        """Words in the order of ``slots``, defaults for those that are left out, or a `Fault`."""
-        if len(given) > len(slots):
-            return _surplus(usage, given[len(slots)], index + len(slots))
-        found: list[object] = []
-        for place, keyword in enumerate(slots):
-            if place >= len(given) and (keyword.required or keyword.marker):
-                return Fault(f"{keyword.name} is missing", 0, f"expected {usage}")
-            value = kinds.scalar(keyword, given[place], index + place) if place < len(given) else keyword.default
-            if isinstance(value, Fault):
-                return value
-            found.append(value)
-        return tuple(found)
 
 
     def _unknown(self, plan: Plan, statement: Statement) -> Problem:
@@ -175,18 +160,20 @@ def options(draft: Draft) -> tuple[tuple[str, object], ...]:
     return tuple((name, draft.values.get(key, default)) for key, name, default in draft.plan.options)
 
 
-def _keep(slot: Slot, value: object, values: dict[str, Any]) -> None:
-    """Put a value where it belongs: gathered, or over an earlier one, since the last wins."""
+def _placed(problems: Sequence[Problem], statement: Statement) -> Sequence[Problem]:
+    """Problems where a statement stands: a line's count from its start, a block's are in place already."""
+    if statement.body is not None:
+        return problems
+    return [problem.within(statement.offset, statement.file) for problem in problems]
+
+
+def _gather(slot: Slot, value: object, values: dict[str, Any]) -> None:
+    """Add a value to the others of its key; of flags, the name."""
+    gathered = values.setdefault(slot.key, [])
     if slot.role == "flag":
-        gathered = values.setdefault(slot.key, [])
-        if slot.keyword.name not in gathered and value is True:
-            gathered.append(slot.keyword.name)
-    elif value is UNSET:
-        return
-    elif slot.keyword.repeated:
-        values.setdefault(slot.key, []).append(value)
-    else:
-        values[slot.key] = value
+        gathered += [slot.keyword.name] if value is True else []
+    elif value is not UNSET:
+        gathered.append(value)
 
 
 def _read(slot: Slot, value: object, *parts: Statement) -> Read:
@@ -204,11 +191,11 @@ def list_parts(statement: Statement) -> list[Statement]:
 
 def _problem(fault: Fault, keyword: Keyword | None, *parts: Statement) -> Problem:
     """A fault in its place: the word of that index, counted over a statement and the parts of its list."""
-    if keyword is not None and keyword.secret and fault.index:
+    if keyword is not None and keyword.secret and fault.word:
         message = f"the value of {shown(keyword.name)} is refused"
         return _hidden(error(message, parts[0].mark, f"expected {keyword.usage}"), parts[0])
     marks = [part.mark_of(index) for part in parts for index in range(len(words(part.text)))]
-    return error(fault.message, marks[min(fault.index, len(marks) - 1)], fault.hint)
+    return error(fault.message, marks[min(fault.word, len(marks) - 1)], fault.hint)
 
 
 def _hidden(problem: Problem, statement: Statement) -> Problem:
@@ -219,6 +206,21 @@ def _hidden(problem: Problem, statement: Statement) -> Problem:
 def _values_mark(statement: Statement) -> Mark:
     last = len(word_spans(statement.text)) - 1
     return statement.mark_of(min(1, last), last)
+
+
+def _arguments(slots: Sequence[Keyword], given: Sequence[str], index: int, usage: str) -> tuple[object, ...] | Fault:
+    """Words in the order of ``slots``, defaults for those that are left out, or a `Fault`."""
+    if len(given) > len(slots):
+        return _surplus(usage, given[len(slots)], index + len(slots))
+    found: list[object] = []
+    for place, keyword in enumerate(slots):
+        if place >= len(given) and keyword.required:
+            return Fault(f"{keyword.name} is missing", 0, f"expected {usage}")
+        value = kinds.scalar(keyword, given[place], index + place) if place < len(given) else keyword.default
+        if isinstance(value, Fault):
+            return value
+        found.append(value)
+    return tuple(found)
 
 
 def _alone(keyword: Keyword, word: str) -> object:

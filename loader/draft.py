@@ -36,7 +36,7 @@ class Draft:
         return key in self.body.places
 
     def where(self, key: str) -> Mark:
-        """The place of a value: of all its words, or of its bare keyword; when unsaid, of the words before the brace."""
+        """The place of all the words of a value, or of a bare keyword; when unsaid, of the block's `heading`."""
         statement = self.body.places.get(key)
         if statement is not None:
             last = len(word_spans(statement.text)) - 1

@@ -25,10 +25,10 @@ Kind = Literal[
 ]
 """How a value is written, and what it becomes:
 
-``str`` one word · ``int`` · ``float`` and ``seconds`` decimal, float · ``bool`` bare or on/off/true/false/yes/no · ``address``
-canonical text · ``port`` 1..65535 · ``prefix`` length or IPv4 netmask, int · ``words`` tuple, on the line or in braces ·
-``ranges`` N and N-M, tuple of (first, last) · ``pattern`` a regular expression that compiles, str · ``script`` a `Script` ·
-``arguments`` words in the order of ``options``, tuple · ``block`` options of its own, tuple of (name, value).
+``str`` one word · ``int`` · ``float`` and ``seconds`` decimal, float · ``bool`` bare or on/off/true/false/yes/no ·
+``address`` canonical text · ``port`` 1..65535 · ``prefix`` a length or an IPv4 netmask, int · ``words`` on the line or
+in braces, tuple · ``ranges`` N and N-M, tuple of (first, last) · ``pattern`` a regular expression that compiles, str ·
+``script`` a `Script` · ``arguments`` words in the order of ``options``, tuple · ``block`` tuple of (name, value).
 """
 
 
@@ -78,9 +78,16 @@ class Keyword(msgspec.Struct, frozen=True):
     def value_usage(self) -> str:
         """How its value is written."""
         if self.kind == "arguments":
-            return " ".join(_bracketed(option) for option in self.options)
+            return " ".join(option.as_argument for option in self.options)
         form = "|".join(self.choices) or FORMS[self.kind]
         return f"[{form}]" if self.bare is not None else f"{form} {self.limits}".rstrip()
+
+    @property
+    def as_argument(self) -> str:
+        """How it is written as one of several words: ``ADDRESS``, ``[PORT]``, ``fwmark N``."""
+        if self.marker:
+            return f"{self.marker} {FORMS[self.kind]}"
+        return self.name.upper() if self.required else f"[{self.name.upper()}]"
 
     @property
     def limits(self) -> str:
@@ -117,11 +124,6 @@ FORMS: dict[str, str] = {
     "block": "{ ... }",
 }
 """How messages and documentation write a value of each kind."""
-
-
-def _bracketed(option: Keyword) -> str:
-    form = f"{option.marker} {option.name.upper()}".lstrip()
-    return form if option.required else f"[{form}]"
 
 
 def _frozen(value: Any) -> Any:

@@ -16,7 +16,8 @@ from loader.diagnostics import Mark, Problem, error
 QUOTED = r'"(?:[^"\\\n]++|\\.)*+(?:"|\\?)'
 GAP = r"\s*+(?:[#!][^\n]*+\s*+)*+"
 TEXT = rf'(?:[^"\\#!{{}}\n]++|{QUOTED}|\\.?)++'
-STATEMENT = re.compile(rf"{GAP}(?:(?P<text>{TEXT})(?P<open>{GAP}\{{)?|(?P<bare>\{{))")
+STATEMENT = re.compile(rf"{GAP}(?:({TEXT})({GAP}\{{)?|(\{{))")
+"""After blanks and comments: a statement's text, then perhaps the brace that opens its block; or a brace alone."""
 WORD = re.compile(rf'(?:[^\s"\\]++|{QUOTED}|\\.?)++')
 PIECE = re.compile(rf'(?P<quoted>{QUOTED})|\\(?P<literal>[#!"])|(?P<plain>[^"\\]++|\\)')
 UNTEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufffd\ud800-\udfff]")
@@ -73,16 +74,18 @@ def statements(text: str) -> tuple[list[Statement], list[Problem]]:
     """The statements of a text, outermost level only. With unbalanced braces there are problems and no statements."""
     closing, problems = pair_braces(text) if "{" in text or "}" in text else ({}, [])
     found: list[Statement] = []
-    position = 0
-    while not problems and (match := STATEMENT.match(text, position)):
+    position = len(text) if problems else 0
+    while match := STATEMENT.match(text, position):
         position = match.end()
-        opened = closing[position - 1] if match["open"] or match["bare"] else -1
-        body = text[position:opened] if opened >= 0 else None
-        if match["bare"]:
-            problems.append(error("a block without a keyword", Mark(position - 1, 1)))
+        if match.lastindex == 1:
+            found.append(Statement(match[1].rstrip(), match.start(1)))
+            continue
+        closed = closing[position - 1]
+        if match.lastindex == 2:
+            found.append(Statement(match[1].rstrip(), match.start(1), text[position:closed], position))
         else:
-            found.append(Statement(match["text"].rstrip(), match.start("text"), body, position))
-        position = max(position, opened + 1)
+            problems.append(error("a block without a keyword", Mark(position - 1, 1)))
+        position = closed + 1
     return found, problems
 
 
@@ -90,7 +93,7 @@ def words(text: str) -> list[str]:
     """The words of a statement: unquoted, ``\\#``, ``\\!`` and ``\\"`` made plain, other backslashes kept."""
     if '"' not in text and "\\" not in text:
         return text.split()
-    return [PIECE.sub(_plain, word) for word in WORD.findall(text)]
+    return [_unquoted(word) for word in WORD.findall(text)]
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
@@ -101,7 +104,7 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 def flaws(statement: Statement) -> list[Problem]:
     """What is wrong with the text of a statement as such: an open quote, characters that are not text."""
     text = statement.text
-    if text.isprintable() and '"' not in text and "\ufffd" not in text:
+    if text.isprintable() and "\\" not in text and "\ufffd" not in text and text.count('"') % 2 == 0:
         return []
     bad = UNTEXT.search(text)
     if bad:
@@ -110,6 +113,16 @@ def flaws(statement: Statement) -> list[Problem]:
     opened = [m for m in PIECE.finditer(text) if m["quoted"] and not _is_closed(m["quoted"])]
     where = [Mark(statement.offset + m.start(), m.end() - m.start(), statement.file) for m in opened]
     return [error("this quote is not closed on its line", mark) for mark in where]
+
+
+def _unquoted(word: str) -> str:
+    """A word as it is meant. The usual ones, wholly in quotes or without any, need no look at their pieces."""
+    if "\\" not in word and (quotes := word.count('"')) in (0, 2):
+        if not quotes:
+            return word
+        if word[0] == word[-1] == '"':
+            return word[1:-1]
+    return PIECE.sub(_plain, word)
 
 
 def _is_closed(quoted: str) -> bool:

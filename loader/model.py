@@ -7,8 +7,8 @@ To add a block is to add a dataclass here, and its rules (if it has any) to `loa
 from dataclasses import dataclass
 
 from loader.schema import argument, beside, common_words, derived, flags, nested, option, position
+from loader.scripts import Script
 from loader.source import Position
-from loader.values import Script
 
 __all__ = [
     "COMMON",
@@ -32,7 +32,7 @@ TRIES = 99
 """Most tries after the first: a checker falls after at most 100 failures."""
 HEAVIEST = 2_147_483_647
 METHODS = ("NAT", "DR", "TUN")
-SCHEDULERS = tuple("rr wrr lc wlc lblc sh mh dh fo ovf lblcr sed nq twos".split())
+SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ class Identity:
 class GlobalDefs:
     """``global_defs``: what concerns the whole program. Several of them add up."""
 
-    router_id: str = option("str", "", aliases=("lvs_id",), help="name of this machine in mails; the host name if empty")
+    router_id: str = option("str", "", aliases=("lvs_id",), help="this machine in mails; the host name if empty")
     notification_email: tuple[str, ...] = option("words", (), help="who gets mail")
     notification_email_from: str = option("str", "", help="sender of mails")
     smtp_server: Relay | None = beside("smtp_server", Relay, help="mail relay: name or address, and port")
-    smtp_connect_timeout: float = option("seconds", 30.0, min=TICK, max=MONTH, unit="s", help="limit for the mail relay")
+    smtp_connect_timeout: float = option("seconds", 30.0, min=TICK, max=MONTH, unit="s", help="limit for a mail")
     plugin_checker_location: str = option("str", "", help="folder of further checker plugins, relative to this file")
-    dataplane: str = option("str", "ipvs", choices=("ipvs", "userspace"), help="who balances: the kernel or this program")
+    dataplane: str = option("str", "ipvs", choices=("ipvs", "userspace"), help="kernel or this program")
     script_user: Identity | None = beside("script_user", Identity, help="user and group that programs run as")
     at: Position = position()
 
@@ -76,8 +76,8 @@ class CheckSettings:
     connect_timeout: float | None = option("seconds", None, min=TICK, max=MONTH, unit="s", help="limit for a check")
     delay_loop: float | None = option("seconds", None, min=TICK, max=MONTH, unit="s", help="time from check to check")
     retry: int | None = option("int", None, min=1, max=TRIES, help="tries after a failure before the check is down")
-    delay_before_retry: float | None = option("seconds", None, min=0, max=MONTH, unit="s", help="wait before such a try")
-    warmup: float | None = option("seconds", None, min=0, max=MONTH, unit="s", help="longest random wait before the first")
+    delay_before_retry: float | None = option("seconds", None, min=0, max=MONTH, unit="s", help="wait before a try")
+    warmup: float | None = option("seconds", None, min=0, max=MONTH, unit="s", help="longest wait before the first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,11 @@ class Checker(CheckSettings):
     connect_port: int | None = option("port", None, help="port to check instead of the real server's")
     bindto: str | None = option("address", None, help="source address of the check")
     bind_port: int | None = option("port", None, help="source port of the check")
-    retry: int | None = option("int", None, min=0, max=TRIES, aliases=("nb_get_retry",), help="failures forgiven in a row")
+    retry: int | None = option("int", None, min=0, max=TRIES, aliases=("nb_get_retry",), help="failures forgiven")
     rise: int = option("int", 1, min=1, max=TRIES + 1, help="successes in a row before the check is up")
     fall: int | None = option("int", None, min=1, max=TRIES + 1, help="failures in a row before the check is down")
     jitter: float = option("float", 10.0, min=0, max=50, unit="percent", help="random part of the time between checks")
-    init: str = option("str", "unknown", choices=("unknown", "up", "down", "last"), help="verdict before the first result")
+    init: str = option("str", "unknown", choices=("unknown", "up", "down", "last"), help="before the first result")
     options: tuple[tuple[str, object], ...] = derived(())
     at: Position = position()
 
@@ -124,7 +124,7 @@ class ServerSettings(CheckSettings):
 
     weight: int = option("int", 1, min=0, max=HEAVIEST, help="share of the connections; 0 takes no new ones")
     inhibit_on_failure: bool = option("bool", False, bare=True, help="weight 0 instead of removal on failure")
-    method: str = option("str", "NAT", name="lb_kind", aliases=("lvs_method",), choices=METHODS, help="forwarding method")
+    method: str = option("str", "NAT", name="lb_kind", aliases=("lvs_method",), choices=METHODS, help="forwarding")
     alpha: bool = option("bool", False, bare=True, help="down until a check says otherwise")
     virtualhost: str | None = option("str", None, help="host name that checks ask for")
 
@@ -156,7 +156,7 @@ class VirtualServer(ServerSettings):
     address: str = argument("address")
     port: int = argument("int", 0, min=0, max=65535)
     fwmark: int = argument("int", 0, min=1, max=4_294_967_295, marker="fwmark")
-    family: int = option("str", 4, name="ip_family", choices=("inet", "inet6"), help="address family of a firewall mark")
+    family: int = option("str", 4, name="ip_family", choices=("inet", "inet6"), help="family of a firewall mark")
     protocol: str = option("str", "tcp", choices=("TCP", "UDP", "SCTP"), help="transport protocol")
     scheduler: str = option("str", "wlc", name="lb_algo", aliases=("lvs_sched",), choices=SCHEDULERS, help="scheduler")
     flags: tuple[str, ...] = flags(
@@ -170,7 +170,7 @@ class VirtualServer(ServerSettings):
         flag_3="scheduler flag 3",
     )
     persistence_timeout: int = option("int", 0, min=1, max=MONTH, bare=360, unit="s", help="how long clients stick")
-    persistence_prefix: int | None = option("prefix", None, name="persistence_granularity", help="clients stick together")
+    persistence_prefix: int | None = option("prefix", None, name="persistence_granularity", help="prefix of clients")
     weight: int = option("int", 1, min=1, max=HEAVIEST, help="weight of real servers that give none")
     quorum: int = option("int", 1, min=1, max=HEAVIEST, help="sum of live weights that the service needs")
     hysteresis: int = option("int", 0, min=0, max=HEAVIEST, help="dead band on both sides of the quorum")

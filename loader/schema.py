@@ -1,11 +1,11 @@
 """From declarations to decode plans: what a block's words may be, compiled once per block. Pure.
 
-A block is one frozen dataclass whose fields are made by `option`, `argument`, `nested`, `beside`, `flags` and `derived`.
+A block is one frozen dataclass whose fields are made by `option`, `argument`, `nested`, `beside`, `flags`, `derived`.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,39 +16,39 @@ from loader.values import default as typed_default
 
 KEY = "loader"
 
+Model = Any
+"""A frozen dataclass whose fields were made here. (No more precise type is both hashable and known to have fields.)"""
+
 
 class Slot(NamedTuple):
     """A keyword in a block: where its value goes, and the plan of its inside when it has one.
 
-    ``role`` is ``option``, ``argument`` (a word of the block's head), ``flag`` (its name is gathered in ``key``).
+    ``role`` is ``option``, ``argument`` (a word of the block's head), ``flag`` (its name is gathered in ``key``). One
+    that ``gathers`` may be said again and again.
     """
 
     key: str
     keyword: Keyword
     role: str
     plan: "Plan | None" = None
+    gathers: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
     """How one kind of block is decoded. ``built`` is its dataclass, None for a block inside a plugin's.
 
-    ``options`` are what a plugin declared: key, name and default.
+    ``head`` has for each form that the words before the brace can take its slots, by the word that marks the form, ""
+    for the usual one. ``options`` are what a plugin declared: key, name, default. ``usage`` is how the head is written.
     """
 
     title: str
     built: type[Any] | None
-    head: tuple[Slot, ...]
+    head: Mapping[str, tuple[Slot, ...]]
     slots: Mapping[str, Slot]
     required: tuple[Slot, ...]
     options: tuple[tuple[str, str, object], ...]
-
-    @property
-    def usage(self) -> str:
-        """How the head is written: ``real_server ADDRESS [PORT]``."""
-        plain = " ".join(_argument(slot) for slot in self.head if not slot.keyword.marker)
-        marked = [f"{slot.keyword.marker} {slot.keyword.name.upper()}" for slot in self.head if slot.keyword.marker]
-        return f"{self.title} {' | '.join(filter(None, [plain, *marked]))}".rstrip()
+    usage: str
 
 
 def option(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:
@@ -61,7 +61,7 @@ def option(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:
 def argument(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:
     """A word of the block's head, in the order of declaration; with a ``marker``, the one after that word."""
     required = default is dataclasses.MISSING
-    keyword = Keyword("", kind, None if required else default, required and "marker" not in more, **more)
+    keyword = Keyword("", kind, None if required else default, required or "marker" in more, **more)
     return dataclasses.field(default=default, metadata={KEY: ("argument", keyword)})
 
 
@@ -93,15 +93,15 @@ def position() -> Any:
     return dataclasses.field(default=Position(), kw_only=True, compare=False)
 
 
-@lru_cache(maxsize=None)
-def plan_of(built: type[Any], title: str) -> Plan:
+@cache
+def plan_of(built: Model, title: str) -> Plan:
     """The plan of a block that a dataclass declares."""
     slots = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
     return _plan(title, built, slots)
 
 
 @lru_cache(maxsize=4096)
-def plugin_plan(built: type[Any], title: str, block: Block) -> Plan:
+def plugin_plan(built: Model, title: str, block: Block) -> Plan:
     """The plan of a plugin's block: the dataclass with the options that every plugin has, and the plugin's own."""
     common = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
     own = [slot._replace(key=option_key(slot.key)) for slot in _option_slots(block.options)]
@@ -113,17 +113,30 @@ def option_key(name: str) -> str:
     return f"option {name}"
 
 
-def common_words(built: type[Any]) -> frozenset[str]:
+def common_words(built: Model) -> frozenset[str]:
     """Every keyword that a dataclass takes in its braces, with the aliases."""
     return frozenset(plan_of(built, "").slots)
 
 
 def _plan(title: str, built: type[Any] | None, slots: list[Slot], own: Sequence[Slot] = ()) -> Plan:
-    head = tuple(slot for slot in slots if slot.role == "argument")
+    arguments = [slot for slot in slots if slot.role == "argument"]
+    markers = dict.fromkeys(["", *(slot.keyword.marker for slot in arguments)])
+    head = {marker: tuple(s for s in arguments if s.keyword.marker == marker) for marker in markers}
     inside = [slot for slot in slots if slot.role != "argument"]
-    by_name = {name: slot for slot in inside for name in slot.keyword.names}
-    required = tuple(slot for slot in inside if slot.keyword.required)
-    return Plan(title, built, head, by_name, required, tuple((s.key, s.keyword.name, typed_default(s.keyword)) for s in own))
+    return Plan(
+        title,
+        built,
+        head,
+        {name: slot for slot in inside for name in slot.keyword.names},
+        tuple(slot for slot in inside if slot.keyword.required),
+        tuple((slot.key, slot.keyword.name, typed_default(slot.keyword)) for slot in own),
+        f"{title} {' | '.join(filter(None, map(_form, head.values())))}".rstrip(),
+    )
+
+
+def _form(arguments: tuple[Slot, ...]) -> str:
+    """One way to write a head: ``ADDRESS [PORT]``."""
+    return " ".join(slot.keyword.as_argument for slot in arguments)
 
 
 def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
@@ -132,23 +145,23 @@ def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
     if role == "derived":
         return []
     if role == "flags":
-        return [Slot(field.name, keyword, "flag") for keyword in parts]
+        return [Slot(field.name, keyword, "flag", None, True) for keyword in parts]
     keyword, *block = parts
     named = msgspec.structs.replace(keyword, name=keyword.name or field.name)
     if role == "beside":
         return _beside(field.name, named, block[0])
-    return [Slot(field.name, named, role, plan_of(block[0], named.name) if block else None)]
+    return [Slot(field.name, named, role, plan_of(block[0], named.name) if block else None, named.repeated)]
 
 
-def _beside(key: str, keyword: Keyword, group: type[Any]) -> list[Slot]:
+def _beside(key: str, keyword: Keyword, group: Model) -> list[Slot]:
     plan = plan_of(group, keyword.name)
-    arguments = tuple(slot.keyword for slot in plan.head)
+    arguments = tuple(slot.keyword for slot in plan.head[""])
     options = [Slot(f"{key} {slot.key}", slot.keyword, "option") for slot in plan.slots.values()]
     return [Slot(key, msgspec.structs.replace(keyword, options=arguments), "option"), *options]
 
 
 def _option_slots(options: tuple[Keyword, ...]) -> list[Slot]:
-    return [Slot(keyword.name, keyword, "option", _inside(keyword)) for keyword in options]
+    return [Slot(keyword.name, keyword, "option", _inside(keyword), keyword.repeated) for keyword in options]
 
 
 def _inside(keyword: Keyword) -> Plan | None:
@@ -157,7 +170,3 @@ def _inside(keyword: Keyword) -> Plan | None:
     own = _option_slots(keyword.options)
     return _plan(keyword.name, None, own, own)
 
-
-def _argument(slot: Slot) -> str:
-    name = slot.keyword.name.upper()
-    return name if slot.keyword.required else f"[{name}]"

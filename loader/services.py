@@ -152,7 +152,7 @@ def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], pl
 
 
 def _server_problems(server: Draft, values: dict[str, Any], service: dict[str, Any]) -> list[Problem]:
-    """What is wrong with a server behind this service. A port that is unsaid, or cannot be changed, is the service's."""
+    """What is wrong with a server behind this service. An unsaid or unchangeable port is the service's."""
     address, method = values["address"], values.get("method", "NAT")
     misfit = _misfit(service, address, method)
     wrong = [error(misfit, server.head.mark_of(1))] if misfit else []

@@ -2,7 +2,10 @@
 
 import re
 from bisect import bisect_right
+from itertools import accumulate
 from typing import NamedTuple
+
+LINE = re.compile(r"[^\n]*\n")
 
 
 class Position(NamedTuple):
@@ -48,7 +51,7 @@ class Source:
     def starts(self) -> list[int]:
         """Offsets at which the lines begin; found when first asked for."""
         if not self._starts:
-            self._starts = [0, *(found.end() for found in re.finditer("\n", self.text))]
+            self._starts = [0, *accumulate(map(len, LINE.findall(self.text)))]
         return self._starts
 
     def position(self, offset: int) -> Position:

@@ -11,8 +11,8 @@ from actors.core.table import Destination, Pool, Service
 class Quorum(msgspec.Struct, frozen=True):
     """The weight sum wanted of servers that are up, and the dead band around it.
 
-    Gained at ``quorum + hysteresis``, lost below ``quorum - hysteresis`` or at zero (keepalived's rule). A bar above
-    the sum of all configured weights could never be reached and is lowered to it.
+    Gained at ``quorum + hysteresis``, lost below ``quorum - hysteresis`` or at zero (keepalived's rule). A quorum, and
+    then a bar, above the sum of all configured weights could never be reached and is lowered to it.
     """
 
     quorum: int = 1
@@ -20,9 +20,10 @@ class Quorum(msgspec.Struct, frozen=True):
 
     def held(self, was: bool, weight: int, total: int) -> bool:
         """Whether quorum is held with ``weight`` of ``total`` up, given whether it ``was`` before."""
+        quorum = min(self.quorum, total)
         if was:
-            return weight > 0 and weight >= self.quorum - self.hysteresis
-        return weight > 0 and weight >= min(self.quorum + self.hysteresis, total)
+            return weight > 0 and weight >= quorum - self.hysteresis
+        return weight > 0 and weight >= min(quorum + self.hysteresis, total)
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -76,12 +77,16 @@ def pool(roster: Roster, statuses: Statuses, quorum: bool) -> Pool:
     """The pool that the data plane must hold.
 
     While quorum is lost a sorry server replaces the members that are up; without one they keep serving. A member
-    that is not up is absent, or present with weight 0 when failure inhibits it.
+    that is not up is absent, or present with weight 0 when failure inhibits it. Of two in one place, as a sorry server
+    that is a member too, the one that serves is present.
     """
     sorry_serves = roster.sorry is not None and not quorum
     members = [_place(member, statuses, serves=not sorry_serves) for member in roster.members]
-    present = [destination for destination in members if destination is not None]
-    return Pool(roster.service, (*present, *_sorry(roster, sorry_serves)))
+    present: dict[tuple[str, int], Destination] = {}
+    for destination in (*members, *_sorry(roster, sorry_serves)):
+        if destination is not None and (destination.weight or destination.key not in present):
+            present[destination.key] = destination
+    return Pool(roster.service, tuple(present.values()))
 
 
 def _is_up(member: Member, statuses: Statuses) -> bool:

@@ -50,8 +50,8 @@ class Ledger(msgspec.Struct, frozen=True):
 
 def crashed(ledger: Ledger, policy: Policy, now: float) -> tuple[Ledger, Restart | Escalate]:
     """Enter a crash at ``now`` and decide."""
-    recent = tuple(t for t in ledger.crashes if now - t < policy.period)[-policy.burst :]
-    ledger = Ledger((*recent, now))
+    recent = (*(t for t in ledger.crashes if now - t < policy.period), now)
+    ledger = Ledger(recent[-policy.burst - 1 :])
     if len(ledger.crashes) <= policy.burst:
         return ledger, Restart(min(policy.cap, policy.backoff * 2 ** (len(ledger.crashes) - 1)))
     if policy.beyond is Beyond.ESCALATE:

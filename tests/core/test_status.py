@@ -1,0 +1,70 @@
+"""Statuses and messages: frozen, comparable, and able to cross from one process to another."""
+
+from typing import Any, Union
+
+import msgspec
+import pytest
+
+from actors import messages
+from actors.checker_actor import Overdue, ProbeNow
+from actors.core.status import AnyStatus, CheckStatus, ChildStatus, Phase, ServerStatus, ServiceStatus, Status, Verdict
+from actors.ipvs_actor import Reconcile
+from actors.supervisor_actor import Calm, StopOverdue
+
+STATUSES: list[Any] = [
+    CheckStatus("check/web", Verdict.OK),
+    CheckStatus("check/web", Verdict.UNKNOWN, "waiting", assumed=True),
+    ServerStatus("vs/[::1]:80:tcp/rs/[::2]:80", Verdict.FAILED, 3, "check/web: FAILED, refused"),
+    ServiceStatus("vs/fwmark:7", quorum=False, servers_up=0, sorry=True, error="no such device"),
+    ChildStatus("child/check/web", Phase.PARKED, 6, "ValueError: ü"),
+]
+MESSAGES: list[Any] = [
+    messages.Stop(final=False),
+    messages.Crash("because"),
+    messages.Died("check/web", 7, "ValueError: x", "Traceback", "Settle()"),
+    messages.Stopped("check/web", 7),
+    *(messages.Published(status) for status in STATUSES),
+    messages.Subscribe("vs/x", "vs/x/rs/*"),
+    messages.Replayed("vs/x/rs/*"),
+    messages.Settle(),
+    messages.Program(("/bin/true", "up"), "nobody", "nogroup").run("vs/x", "quorum_up"),
+    messages.Ran("vs/x", "quorum_up", -15),
+    messages.Probed(1 << 40, False, "refused", 0.25, crash="Traceback"),
+    messages.Revive("check/web", 7),
+    messages.Shutdown(70),
+    ProbeNow(),
+    Overdue(1 << 40),
+    Reconcile(),
+    StopOverdue("check/web", 7),
+    Calm("check/web", 7),
+]
+ANYTHING = Union[tuple({type(value) for value in (*STATUSES, *MESSAGES)})]  # noqa: UP007 - made of values
+
+
+@pytest.mark.parametrize("codec", [msgspec.msgpack, msgspec.json], ids=["msgpack", "json"])
+@pytest.mark.parametrize("value", [*STATUSES, *MESSAGES], ids=lambda value: type(value).__name__)
+def test_a_value_that_crosses_a_process_arrives_equal_and_of_its_kind(codec: Any, value: Any) -> None:
+    arrived = codec.decode(codec.encode(value), type=ANYTHING)
+    assert type(arrived) is type(value)
+    assert arrived == value
+
+
+def test_every_message_of_the_runtime_and_every_status_is_tried_above() -> None:
+    tried = {type(value) for value in (*STATUSES, *MESSAGES)}
+    declared = {kind for kind in vars(messages).values() if getattr(kind, "__module__", "") == messages.__name__}
+    assert declared - {messages.Message, messages.Program} <= tried
+    assert set(Status.__subclasses__()) == set(AnyStatus.__args__) <= tried
+
+
+@pytest.mark.parametrize("value", [*STATUSES, *MESSAGES], ids=lambda value: type(value).__name__)
+def test_a_value_is_frozen_and_can_be_a_key(value: Any) -> None:
+    assert {value: 1}[value] == 1
+    for field in value.__struct_fields__:
+        with pytest.raises(AttributeError):
+            setattr(value, field, None)
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xc1", b"\x90", b"\x81\xa4type\xa4Junk"])
+def test_junk_is_told_by_one_kind_of_error(junk: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        msgspec.msgpack.decode(junk, type=ANYTHING)

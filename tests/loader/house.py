@@ -1,0 +1,87 @@
+"""What the loader's tests share: files in memory, two checker plugins as builtins, short ways to load."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from loader import Cache, Loaded, load_from
+from loader.fields import Block
+from loader.model import Config, VirtualServer
+
+HTTP = {
+    "keyword": "HTTP_GET",
+    "help": "Healthy when every url answers as asked.",
+    "options": [
+        {"name": "virtualhost"},
+        {"name": "password", "secret": True, "pattern": "[a-z]+"},
+        {
+            "name": "url",
+            "kind": "block",
+            "repeated": True,
+            "required": True,
+            "options": [
+                {"name": "path", "default": "/", "pattern": "/.*"},
+                {"name": "status_code", "kind": "ranges", "default": "200-299", "min": 100, "max": 599},
+                {"name": "regex", "kind": "pattern"},
+            ],
+        },
+    ],
+}
+TCP = {"keyword": "TCP_CHECK"}
+BLOCKS = {block.keyword: block for block in (msgspec.convert(raw, Block) for raw in (HTTP, TCP))}
+
+
+class Memory:
+    """Files by path. A path that is not there cannot be read."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self.files = dict(files)
+        self.reads: list[str] = []
+
+    def read(self, path: str) -> str:
+        """The text of a file."""
+        self.reads.append(path)
+        if path not in self.files:
+            raise FileNotFoundError(2, "No such file or directory")
+        return self.files[path]
+
+    def find(self, pattern: str) -> list[str]:
+        """Paths that match, in order of name."""
+        return sorted(path for path in self.files if fnmatchcase(path, pattern))
+
+
+def schemas(location: str) -> dict[str, Block]:
+    """The two plugins, wherever others may lie."""
+    return BLOCKS
+
+
+def read(
+    text: str, users: frozenset[str] = frozenset(), cache: Cache | None = None, **others: str
+) -> Loaded:
+    """Load a text as ``lb.conf``; ``others`` are further files, ``__`` in their names standing for a dot."""
+    files = {"lb.conf": text} | {name.replace("__", "."): body for name, body in others.items()}
+    return load_from(Memory(files), "lb.conf", schemas, users, cache)
+
+
+def good(text: str, users: frozenset[str] = frozenset()) -> Config:
+    """The configuration of a text without any error or warning."""
+    loaded = read(text, users)
+    assert loaded.render() == ""
+    assert loaded.config is not None
+    return loaded.config
+
+
+def messages(loaded: Loaded) -> list[str]:
+    """Each diagnostic in one line: ``12:5 error: text``."""
+    return [f"{d.span.line}:{d.span.column} {d.severity.value}: {d.message}" for d in loaded.diagnostics]
+
+
+def complaints(text: str) -> list[str]:
+    """`messages` of a text."""
+    return messages(read(text))
+
+
+def service(inside: str = "", head: str = "10.0.0.1 80", servers: str = "real_server 10.0.1.1 80 { }") -> VirtualServer:
+    """A virtual server with these statements, one real server and nothing wrong."""
+    return good(f"virtual_server {head} {{\nprotocol TCP\n{inside}\n{servers}\n}}\n").virtual_servers[0]
