@@ -8,7 +8,7 @@ from actors.checker_actor import CheckerSpec
 from actors.messages import Probed
 from actors.runtime.dial import CooperativeDial, NativeDial
 from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
-from plugins.api import Failed, Passed, Target, build
+from plugins.api import Failed, Passed, Target, build, outcome
 
 Report = Callable[[Probed], None]
 
@@ -42,9 +42,10 @@ class PluginProbe:
         """No more probes."""
         self._lane.close()
 
-    def _probe(self) -> Any:
+    def _probe(self) -> Passed | Failed:
         spec = self._spec
-        return self._plugin.probe(Target(spec.address, spec.port, spec.timeout, self._dial, spec.bindto, spec.bind_port))
+        target = Target(spec.address, spec.port, spec.timeout, spec.bindto, spec.bind_port, self._dial)
+        return outcome(self._plugin, target)
 
     def _ended(self, ended: Ended) -> None:
         self._report(judge(ended))
@@ -67,20 +68,11 @@ class PluginProbes:
 
 
 def judge(ended: Ended) -> Probed:
-    """What the end of a probe means: a result, an expected failure, or a crash of the plugin."""
-    result = ended.value if ended.error is None else ended.error
-    if isinstance(result, Passed):
-        return Probed(ended.run, True, result.detail, ended.seconds)
-    if isinstance(result, Failed):
-        return Probed(ended.run, False, result.detail, ended.seconds)
-    if isinstance(result, OSError):
-        return Probed(ended.run, False, result.strerror or str(result) or type(result).__name__, ended.seconds)
-    if isinstance(result, DeadlinePassed):
+    """What the end of a probe means: a result, a stop at the deadline, or a crash of the plugin."""
+    result = ended.value
+    if isinstance(result, Passed | Failed):
+        return Probed(ended.run, isinstance(result, Passed), result.detail, ended.seconds)
+    if isinstance(ended.error, DeadlinePassed):
         return Probed(ended.run, False, "stopped at its deadline", ended.seconds)
-    return Probed(ended.run, False, "the plugin crashed", ended.seconds, crash=_trace(result))
-
-
-def _trace(result: Any) -> str:
-    if isinstance(result, BaseException):
-        return "".join(traceback.format_exception(result))
-    return f"probe() returned {result!r:.200}, which is neither Passed nor Failed"
+    trace = "".join(traceback.format_exception(ended.error))
+    return Probed(ended.run, False, "the plugin crashed", ended.seconds, crash=trace)

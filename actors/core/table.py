@@ -90,3 +90,22 @@ class DeleteDestination(msgspec.Struct, frozen=True, tag=True):
 
 
 Edit = AddService | EditService | DeleteService | AddDestination | EditDestination | DeleteDestination
+
+
+def plan(desired: Pool | None, actual: Pool | None) -> tuple[Edit, ...]:
+    """The edits that turn ``actual`` into ``desired``, in an order that keeps traffic served."""
+    if desired is None:
+        return () if actual is None else (DeleteService(actual.service.key),)
+    if actual is None:
+        return (AddService(desired.service), *(AddDestination(desired.service.key, d) for d in desired.destinations))
+    key = desired.service.key
+    wanted, present = {d.key: d for d in desired.destinations}, {d.key: d for d in actual.destinations}
+    changed = [d for d in desired.destinations if d.key in present and d != present[d.key]]
+    raised = [d for d in changed if d.weight > present[d.key].weight]
+    others = [d for d in changed if d.weight <= present[d.key].weight]
+    return (
+        *((EditService(desired.service),) if desired.service != actual.service else ()),
+        *(AddDestination(key, d) for d in desired.destinations if d.key not in present),
+        *(EditDestination(key, d) for d in (*raised, *others)),
+        *(DeleteDestination(key, d) for d in actual.destinations if d.key not in wanted),
+    )
