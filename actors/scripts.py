@@ -1,0 +1,310 @@
+"""The ``scripts`` process: tiny, and the only one that runs programs.
+
+Run as a file, never imported by the daemon: the standard library only, and little of it, so that a fork stays cheap.
+Its standard input is a socket of type SEQPACKET that carries one JSON object a packet::
+
+    -> {"number": 7, "argv": ["/bin/true"], "user": "", "group": "", "limit": 60.0, "env": {}}
+    <- {"number": 7, "status": 0, "error": ""}
+
+It ends when the other end closes: whatever still runs gets TERM, and KILL two seconds later.
+"""
+
+import contextlib
+import ctypes
+import errno
+import grp
+import json
+import os
+import pwd
+import select
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+AT_ONCE = 32
+"""Programs that run side by side; the rest wait in order of arrival."""
+
+GRACE = 2.0
+"""Seconds between TERM and KILL."""
+
+PACKET = 1 << 20
+"""Bytes: above any packet that the socket's send buffer would take."""
+
+DROPPED = ("IFS", "LD_PRELOAD", "LD_LIBRARY_PATH")
+"""Variables that no program gets: they change what its words mean."""
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NOT_STARTED = 127
+"""The status of what never ran, as shells have it."""
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Program:
+    """A program that was asked for: where it stands, and what will be answered.
+
+    ``deadline`` is when it gets the next signal, by the monotonic clock; None when it has had them all.
+    """
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.number: int = request["number"]
+        self.argv: list[str] = request["argv"]
+        self.user: str = request["user"]
+        self.group: str = request["group"]
+        self.limit: float = request["limit"]
+        self.env: dict[str, str] = request["env"]
+        self.pid = 0
+        self.error = ""
+        self.deadline: float | None = None
+        self.told_to_end = False
+        self._failure = -1
+
+    def start(self) -> None:
+        """Fork; the copy becomes the program, in a process group of its own. Raises OSError when there is no process left."""
+        self._failure, write = os.pipe()
+        os.set_blocking(self._failure, False)
+        try:
+            self.pid = os.fork()
+        except OSError:
+            os.close(self._failure)
+            os.close(write)
+            raise
+        if self.pid == 0:
+            become(self, write)
+        os.close(write)
+        self.deadline = time.monotonic() + self.limit
+
+    def nudge(self) -> None:
+        """Its time is over: TERM to its group, at the next call KILL."""
+        if self.told_to_end:
+            self.send(signal.SIGKILL)
+            self.deadline = None
+        else:
+            self.told_to_end = True
+            self.error = f"timed out after {self.limit:g} s"
+            self.send(signal.SIGTERM)
+            self.deadline = time.monotonic() + GRACE
+
+    def send(self, number: int) -> None:
+        """Signal its whole group."""
+        # A set-uid program may outrank us: then its deadline passes in vain.
+        with contextlib.suppress(PermissionError):
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                # Between fork and setpgid the group is not there yet; the process is, unreaped.
+                os.kill(self.pid, number)
+
+    def reap(self) -> int:
+        """Collect an ended program: its exit status, negative for a signal.
+
+        Of one that was told to end the whole group goes: the leader is not reaped yet, so the group's number is its own.
+        """
+        if self.told_to_end:
+            self.send(signal.SIGKILL)
+        _, code = os.waitpid(self.pid, 0)
+        # Would block only if the copy left a child of its own behind before it became the program.
+        with contextlib.suppress(BlockingIOError):
+            self.error = os.read(self._failure, 4096).decode(errors="replace") or self.error
+        os.close(self._failure)
+        return os.waitstatus_to_exitcode(code)
+
+
+class Scripts:
+    """Starts what is asked for, ends what takes too long, answers for each."""
+
+    def __init__(self, port: socket.socket) -> None:
+        self._port = port
+        self._open = True
+        self._waiting: deque[Program] = deque()
+        self._running: dict[int, Program] = {}
+        self._poll = select.poll()
+        self._poll.register(port, select.POLLIN)
+        self._poll.register(wake_on_children(), select.POLLIN)
+
+    def run(self) -> None:
+        """Serve until the other end closes and nothing runs."""
+        while self._open or self._running:
+            for fd, _ in self._poll.poll(self._patience()):
+                if fd == self._port.fileno():
+                    self._read()
+                else:
+                    os.read(fd, 4096)
+            self._reap()
+            self._hurry()
+            self._start()
+
+    def _patience(self) -> int | None:
+        """Milliseconds until the next deadline."""
+        times = [program.deadline for program in self._running.values() if program.deadline is not None]
+        return max(0, round((min(times) - time.monotonic()) * 1000) + 1) if times else None
+
+    def _read(self) -> None:
+        try:
+            packet = self._port.recv(PACKET)
+        except ConnectionResetError:
+            packet = b""
+        if packet:
+            self._waiting.append(Program(json.loads(packet)))
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        self._open = False
+        self._poll.unregister(self._port)
+        self._waiting.clear()
+        for program in self._running.values():
+            if not program.told_to_end:
+                program.nudge()
+
+    def _start(self) -> None:
+        while self._waiting and len(self._running) < AT_ONCE:
+            program = self._waiting.popleft()
+            try:
+                program.start()
+            except OSError as error:
+                self._answer(program.number, NOT_STARTED, f"no process for {named(program)}: {error.strerror}")
+            else:
+                self._running[program.pid] = program
+
+    def _hurry(self) -> None:
+        now = time.monotonic()
+        for program in self._running.values():
+            if program.deadline is not None and program.deadline <= now:
+                program.nudge()
+
+    def _reap(self) -> None:
+        for pid in ended():
+            program = self._running.pop(pid)
+            status = program.reap()
+            self._answer(program.number, status, program.error)
+
+    def _answer(self, number: int, status: int, error: str) -> None:
+        # May wait while the daemon does not read: the buffer holds more answers than programs run at once.
+        # When nobody is left to tell, the next read says so too.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._port.send(json.dumps({"number": number, "status": status, "error": error}).encode())
+
+
+def ended() -> Iterator[int]:
+    """Process ids of children that have ended, none reaped; each must be before the next is asked for."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None:
+            return
+        yield found.si_pid
+
+
+def become(program: Program, failure: int) -> NoReturn:
+    """In the forked copy: turn into the program, or write the reason to ``failure`` and exit with 127."""
+    try:
+        prepare(program)
+        execute(program.argv, environment(program.env))
+    except Exception as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        os.write(failure, f"cannot start {named(program)}: {reason}".encode(errors="replace")[:4096])
+    finally:
+        # Whatever happens, nothing may return into this copy of the server.
+        os._exit(NOT_STARTED)
+
+
+def prepare(program: Program) -> None:
+    """Own group, default signals, its identity. Its output goes where the daemon's goes."""
+    os.setpgid(0, 0)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    take_identity(program.user, program.group)
+    # After the identity, which would clear it: when this server dies, so does what it runs.
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def take_identity(user: str, group: str) -> None:
+    """Become ``user`` (name or number) with ``group`` or its own; raises LookupError or OSError. Empty: as we are."""
+    if not user and not group:
+        return
+    uid, gid = user_id(user) if user else (os.getuid(), os.getgid())
+    if group:
+        gid = group_id(group)
+    if (uid, gid) == (os.getuid(), os.getgid()):
+        return
+    os.setgroups([gid])
+    os.setgid(gid)
+    os.setuid(uid)
+
+
+def user_id(user: str) -> tuple[int, int]:
+    """User and primary group; raises LookupError."""
+    try:
+        entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
+    except KeyError:
+        raise LookupError(f"no user {user!r}") from None
+    return entry.pw_uid, entry.pw_gid
+
+
+def group_id(group: str) -> int:
+    """Raises LookupError."""
+    try:
+        return int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise LookupError(f"no group {group!r}") from None
+
+
+def named(program: Program) -> str:
+    """What to call it in an error."""
+    return repr(program.argv[0]) if program.argv else "nothing"
+
+
+def environment(given: dict[str, str]) -> dict[str, str]:
+    """This process' variables, without the dangerous ones, and those given."""
+    return {name: value for name, value in os.environ.items() if name not in DROPPED} | given
+
+
+def execute(argv: list[str], env: dict[str, str]) -> NoReturn:
+    """Replace this process; without a slash the file is sought in PATH. A file without ``#!`` goes through /bin/sh."""
+    if not argv:
+        raise ValueError("no program given")
+    file = argv[0]
+    folders = env.get("PATH", DEFAULT_PATH).split(":")
+    missed: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for path in [file] if "/" in file else [f"{folder}/{file}" for folder in folders]:
+        try:
+            os.execve(path, argv, env)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError as error:
+            missed = error
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            os.execve("/bin/sh", ["/bin/sh", path, *argv[1:]], env)
+    raise missed
+
+
+def wake_on_children() -> int:
+    """A pipe that becomes readable when a child has ended."""
+    read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return read
+
+
+def main() -> None:
+    """Serve standard input. Signals meant for the daemon are ignored: this process ends after it, never before."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    port = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    port.setblocking(True)
+    Scripts(port).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""The daemon's end of the ``scripts`` process: starts it, asks it to run programs, and starts it anew when it has died."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from socket import AF_UNIX, SO_SNDBUF, SOCK_SEQPACKET, SOL_SOCKET
+
+import gevent
+import msgspec
+import structlog
+from gevent.event import AsyncResult, Event
+from gevent.lock import BoundedSemaphore
+from gevent.socket import socket as GreenSocket
+from gevent.socket import socketpair, wait_read
+
+from actors.messages import Ran, Run
+
+SCRIPTS = Path(__file__).with_name("scripts.py")
+BUFFER = 1 << 19
+"""Bytes asked of the kernel for each direction: a command line can be long."""
+
+NOT_STARTED = 127
+DIED = "the process that runs programs died; this one was lost with it"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A program to run, as `actors.scripts` reads it."""
+
+    number: int
+    argv: tuple[str, ...]
+    user: str
+    group: str
+    limit: float
+    env: dict[str, str]
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A program has ended: exit status (negative: the signal that ended it, 127: it never ran), and what went wrong."""
+
+    number: int
+    status: int
+    error: str = ""
+
+
+Reply = Callable[[Ended], None]
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Ended).decode
+log = structlog.get_logger()
+
+
+class Spawner:
+    """Runs programs, never in this process. Made and used in one thread, with a gevent hub.
+
+    The other process is a fresh interpreter (no fork of this big one); nobody waits for its start, since requests lie in
+    the socket until then. When it dies, what it ran is answered as lost, and the next request starts another.
+    """
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self.deaths = 0
+        self._port: GreenSocket | None = None
+        self._replies: dict[int, Reply] = {}
+        self._number = 0
+        self._sending = BoundedSemaphore()
+        self._idle = Event()
+        self._idle.set()
+        self._launch()
+
+    @property
+    def pending(self) -> int:
+        """Programs that run or wait for their turn."""
+        return len(self._replies)
+
+    def start(self, run: Run, reply: Callable[[Ran], None]) -> None:
+        """Have ``run`` carried out. Once it has ended, ``reply`` is called from another greenlet; it must not block."""
+        self._ask(run.argv, run.user, run.group, run.limit, {}, lambda end: reply(_ran(run, end)))
+
+    def run(
+        self, argv: tuple[str, ...], user: str = "", group: str = "", limit: float = 60.0, env: Mapping[str, str] = {}
+    ) -> Ended:
+        """Run a program and wait cooperatively for its end. Never raises for what becomes of it: that is in the answer."""
+        result: AsyncResult[Ended] = AsyncResult()
+        self._ask(argv, user, group, limit, dict(env), result.set)
+        return result.get()
+
+    def drain(self, limit: float) -> bool:
+        """Wait until nothing runs or waits, at most ``limit`` seconds; whether that came about."""
+        return bool(self._idle.wait(limit))
+
+    def close(self) -> None:
+        """End the process. What still runs gets TERM from it, and KILL 2 s later, and is not answered for."""
+        self._replies.clear()
+        self._idle.set()
+        self._hang_up()
+
+    def _ask(
+        self, argv: tuple[str, ...], user: str, group: str, limit: float, env: dict[str, str], reply: Reply
+    ) -> None:
+        self._number += 1
+        request = Request(self._number, argv, user, group, limit, env)
+        self._replies[request.number] = reply
+        self._idle.clear()
+        try:
+            self._send(encode(request))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has just died: the reader is about to see that, and answers for all
+        except (OSError, UnicodeEncodeError) as error:
+            reason = f"cannot start {argv[0]!r}: {getattr(error, 'strerror', error)}"
+            gevent.spawn(self._settle, Ended(request.number, NOT_STARTED, reason))
+
+    def _send(self, packet: bytes) -> None:
+        with self._sending:
+            port = self._port or self._launch()
+            port.send(packet)
+
+    def _launch(self) -> GreenSocket:
+        ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+        with theirs:
+            for end in (ours, theirs):
+                end.setsockopt(SOL_SOCKET, SO_SNDBUF, BUFFER)
+            self.pid = _spawn(theirs.fileno())
+        self._port = ours
+        gevent.spawn(self._read, ours, self.pid)
+        return ours
+
+    def _read(self, port: GreenSocket, pid: int) -> None:
+        while packet := _receive(port):
+            self._settle(decode(packet))
+        if port is self._port:
+            self._lose(pid)
+        _collect(pid)
+
+    def _lose(self, pid: int) -> None:
+        self.deaths += 1
+        self._hang_up()
+        log.error("the process that runs programs died", pid=pid, lost=self.pending, deaths=self.deaths)
+        for number in tuple(self._replies):
+            self._settle(Ended(number, -signal.SIGTERM, DIED))
+
+    def _hang_up(self) -> None:
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+
+    def _settle(self, end: Ended) -> None:
+        reply = self._replies.pop(end.number, None)
+        if reply is not None:
+            reply(end)
+        if not self._replies:
+            self._idle.set()
+
+
+def _ran(run: Run, end: Ended) -> Ran:
+    return Ran(run.source, run.event, end.status, end.error)
+
+
+def _receive(port: GreenSocket) -> bytes:
+    try:
+        return port.recv(BUFFER)  # type: ignore[no-any-return]
+    except OSError:
+        return b""  # reset by its death, or closed by us while we waited
+
+
+def _spawn(port: int) -> int:
+    # A session of its own: the terminal's interrupt is for the daemon, whose last programs are still to run.
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-I", "-S", str(SCRIPTS)],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, port, 0)],
+        setsid=True,
+        setsigmask=(),
+    )
+
+
+def _collect(pid: int) -> None:
+    # libev reaps children too, when anything in this process has made it watch for them.
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        watch = os.pidfd_open(pid)
+        try:
+            wait_read(watch)
+        finally:
+            os.close(watch)
+        os.waitpid(pid, 0)
