@@ -2,11 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.core.repeats import Repeats
 from actors.messages import Ran, Run
-from actors.runtime.actor import Context
+
+if TYPE_CHECKING:
+    from actors.runtime.actor import Context
 
 QUEUED = 100
 """Programs of one source that may wait; beyond, old news gives way to new."""
@@ -60,7 +62,7 @@ class NotifyActor:
     No greenlet waits for a program: its end comes back as a `Ran` message, and then the next of its source is started.
     """
 
-    def __init__(self, context: Context, spawner: Programs) -> None:
+    def __init__(self, context: "Context", spawner: Programs) -> None:
         self._context = context
         self._programs = spawner
         self._sources: dict[str, Source] = {}
@@ -112,14 +114,16 @@ class NotifyActor:
 
     def _reply(self, ran: Ran) -> None:
         # Called from outside. Once the mailbox is no longer read, what is queued is carried on from here.
+        self._sources[ran.source].ended = ran
         if self._stopping:
             self._ended(ran)
         else:
-            self._sources[ran.source].ended = ran
             self._context.tell(self._context.id, ran)
 
     def _ended(self, ran: Ran) -> None:
-        source = self._sources[ran.source]
+        source = self._sources.get(ran.source)
+        if source is None or source.ended is not ran:
+            return  # a program of a predecessor that crashed: not in this queue
         source.ended = None
         if ran.error or ran.status:
             self._warn(source.running, ran)

@@ -297,9 +297,10 @@ def wake_on_children() -> int:
 
 
 def main() -> None:
-    """Serve standard input. Signals meant for the daemon are ignored: this process ends after it, never before."""
+    """Serve standard input; no other file of the daemon's stays open. Signals meant for the daemon are ignored: this process ends after it, never before."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     port = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     port.setblocking(True)

@@ -107,9 +107,14 @@ class Spawner:
             self._send(encode(request))
         except (BrokenPipeError, ConnectionResetError):
             pass  # it has just died: the reader is about to see that, and answers for all
-        except (OSError, UnicodeEncodeError) as error:
-            reason = f"cannot start {argv[0]!r}: {getattr(error, 'strerror', error)}"
-            gevent.spawn(self._settle, Ended(request.number, NOT_STARTED, reason))
+        except OSError as error:
+            self._refuse(request, os.strerror(error.errno or 0))
+        except UnicodeEncodeError:
+            self._refuse(request, "not text that can be passed on")
+
+    def _refuse(self, request: Request, reason: str) -> None:
+        # Answered from another greenlet like all the rest, so that a reply may ask for the next without end.
+        gevent.spawn(self._settle, Ended(request.number, NOT_STARTED, f"cannot start {request.argv[0]!r}: {reason}"))
 
     def _send(self, packet: bytes) -> None:
         with self._sending:

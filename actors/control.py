@@ -1,0 +1,137 @@
+"""The control socket: one JSON request a line, one JSON reply a line, for whoever may open the socket.
+
+::
+
+    -> {"ask": "why", "id": "check/web"}
+    <- {"id": "check/web", "lines": ["..."]}
+
+A request that cannot be answered gets ``{"error": "..."}``, and the connection goes on.
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gevent
+import msgspec
+import structlog
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gevent.socket import socket as GreenSocket
+
+from actors.control_client import LINE_LIMIT
+
+IDLE = 60.0
+"""Seconds without a request after which a connection is closed."""
+
+CLIENTS = 16
+"""Connections served at once; more wait until one ends."""
+
+Asks = Mapping[str, Callable[[dict[str, Any]], Any]]
+log = structlog.get_logger()
+
+
+class AlreadyInUse(Exception):
+    """Another program is listening at the path; the text says so."""
+
+
+class ControlServer:
+    """Answers requests on a Unix socket of mode 0600.
+
+    ``asks`` maps the word of a request to what answers it, given the whole request. Its result must be what msgspec can
+    write as JSON; a LookupError or ValueError in it is the asker's mistake and becomes the error of the reply. As a
+    context manager it listens within the block.
+    """
+
+    def __init__(self, path: Path, asks: Asks, idle: float = IDLE) -> None:
+        self.path = path
+        self._asks = asks
+        self._idle = idle
+        self._server: StreamServer | None = None
+
+    def start(self) -> None:
+        """Listen; raises `AlreadyInUse`, or OSError for a path that cannot be used."""
+        listener = listen(self.path)
+        self._server = StreamServer(listener, self._serve, spawn=Pool(CLIENTS))
+        self._server.start()
+
+    def stop(self) -> None:
+        """Hang up and remove the socket."""
+        if self._server is not None:
+            self._server.stop(timeout=0)
+            self._server = None
+            self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "ControlServer":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def answer(self, line: bytes) -> bytes:
+        """The reply to one line, without its end."""
+        try:
+            request = msgspec.json.decode(line, type=dict[str, Any])
+            return msgspec.json.encode(self._find(request)(request))
+        except (LookupError, ValueError) as error:
+            return msgspec.json.encode({"error": str(error.args[0]) if error.args else str(error)})
+        except Exception:
+            log.exception("a request crashed", line=line[:200].decode(errors="replace"))
+            return msgspec.json.encode({"error": "the daemon failed to answer: see its log"})
+
+    def _find(self, request: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
+        word = request.get("ask")
+        if not isinstance(word, str) or word not in self._asks:
+            raise LookupError(f"unknown request {word!r}; known: {', '.join(sorted(self._asks))}")
+        return self._asks[word]
+
+    def _serve(self, client: GreenSocket, _: object) -> None:
+        with contextlib.suppress(OSError), client, client.makefile("rb") as reader:
+            while True:
+                line = None
+                with gevent.Timeout(self._idle, False):
+                    line = reader.readline(LINE_LIMIT + 1)
+                if not line:
+                    return
+                if len(line) > LINE_LIMIT:
+                    client.sendall(msgspec.json.encode({"error": f"a request has at most {LINE_LIMIT} bytes"}) + b"\n")
+                    return
+                client.sendall(self.answer(line) + b"\n")
+
+
+def listen(path: Path) -> GreenSocket:
+    """A listening Unix socket that only this user can open. What a dead program left at ``path`` is replaced.
+
+    A missing folder is made with mode 0700. Raises `AlreadyInUse` and OSError.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owner = path.parent.stat()
+    if owner.st_uid not in (0, os.geteuid()):
+        raise PermissionError(f"{path.parent} belongs to user {owner.st_uid}: whoever owns it could listen in our stead")
+    _clear(path)
+    listener = GreenSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(os.fspath(path))
+    finally:
+        os.umask(before)
+    listener.listen(CLIENTS)
+    return listener
+
+
+def _clear(path: Path) -> None:
+    if not path.exists():
+        return
+    if not path.is_socket():
+        raise FileExistsError(f"{path} exists and is not a socket")
+    with GreenSocket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        else:
+            raise AlreadyInUse(f"another program is listening at {path}: is understudyd running already?")

@@ -1,0 +1,81 @@
+"""``understudyctl``: the operator's command. It knows the running daemon by its control socket alone."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from actors.control_client import Refused, Unreachable, ask, default_path
+
+SPOKEN = 1
+"""The version of the daemon's replies that this command reads."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--socket", type=click.Path(path_type=Path), help="The daemon's control socket.  [default: its usual place]")
+@click.pass_context
+def main(context: click.Context, socket: Path | None) -> None:
+    """Ask a running understudyd how things stand."""
+    context.obj = socket or default_path()
+
+
+as_data = click.option("--json", "as_json", is_flag=True, help="The same as data.")
+
+
+@main.command()
+@as_data
+@click.pass_obj
+def status(path: Path, as_json: bool) -> None:
+    """Services, servers and checkers with their verdicts and figures."""
+    reply = _ask(path, {"ask": "status"})
+    if reply.get("version") != SPOKEN:
+        _give_up(f"this understudyctl reads version {SPOKEN} of the status, the daemon's is {reply.get('version')!r}")
+    _show(reply, as_json)
+
+
+@main.command()
+@as_data
+@click.pass_obj
+def tree(path: Path, as_json: bool) -> None:
+    """Every actor in start order, with its phase and crashes."""
+    _show(_ask(path, {"ask": "tree"}), as_json)
+
+
+@main.command()
+@click.argument("id")
+@as_data
+@click.pass_obj
+def why(path: Path, id: str, as_json: bool) -> None:
+    """How the actor ID came to its status. Ids are those that ``tree`` shows."""
+    _show(_ask(path, {"ask": "why", "id": id}), as_json)
+
+
+def _ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        reply = ask(path, request)
+    except (Unreachable, Refused) as error:
+        _give_up(str(error))
+    if not isinstance(reply, dict):
+        _give_up(f"what listens at {path} does not speak as understudyd does")
+    return reply
+
+
+def _show(reply: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(reply, indent=2))
+        return
+    # Tables come late: rich takes 80 ms to load, which data and errors need not wait for.
+    from actors.ctl_view import show
+
+    show(reply)
+
+
+def _give_up(reason: str) -> NoReturn:
+    click.echo(f"understudyctl: {reason}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

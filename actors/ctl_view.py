@@ -1,0 +1,154 @@
+"""How ``understudyctl`` shows the daemon's replies: tables, in colour on a terminal, plain and uncut elsewhere."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+UNCUT = 10_000
+"""Columns of an output that is no terminal: a pipe has no edge."""
+
+GOOD, BAD, UNSURE, ASIDE = "green", "bold red", "yellow", "dim"
+STYLES = {
+    "OK": GOOD, "FAILED": BAD, "UNKNOWN": UNSURE,
+    "RUNNING": GOOD, "RESTARTING": UNSURE, "PARKED": BAD, "STOPPED": ASIDE,
+}  # fmt: skip
+
+Row = Mapping[str, Any]
+
+
+def show(reply: Row, console: Console | None = None) -> None:
+    """Print a reply of any kind to standard output."""
+    screen = console or _screen()
+    for part in _parts(reply):
+        screen.print(part, soft_wrap=isinstance(part, Text))
+
+
+def _screen() -> Console:
+    screen = Console(highlight=False, markup=False, emoji=False)
+    return screen if screen.is_terminal else Console(highlight=False, markup=False, emoji=False, width=UNCUT)
+
+
+def _parts(reply: Row) -> Iterable[RenderableType]:
+    if "lines" in reply:
+        return [Text(line) for line in reply["lines"]]
+    if "tree" in reply:
+        return [tree(reply["tree"])]
+    tables = (services(reply["services"]), servers(reply["servers"]), checkers(reply["checkers"]))
+    return [headline(reply), *(part for table in tables for part in (Text(), table))]
+
+
+def headline(status: Row) -> Text:
+    """Who answers, on which plane, for how long."""
+    facts = ("router_id", "dataplane", "config")
+    said = [str(status[name]) for name in facts if status.get(name)]
+    return Text("  ".join([*said, f"pid {status.get('pid')}", f"up {duration(status.get('uptime'))}"]), "bold")
+
+
+def services(rows: Iterable[Row]) -> Table:
+    """One line a virtual server."""
+    table = _table("SERVICE", "SCHEDULER", "METHOD", "QUORUM", "UP>", "SORRY", "CONN>", "DRIFT>", "ERROR")
+    for row in rows:
+        quorum = Text("yes", GOOD) if row["quorum"] else Text("no", BAD)
+        up = f"{row['servers_up']}/{row['servers']}"
+        figures = _figures(row, "connections", "drift")
+        table.add_row(Text(row["id"]), row["scheduler"], row["method"], quorum, up, _sorry(row), *figures, _text(row["error"], BAD))
+    return table
+
+
+def servers(rows: Iterable[Row]) -> Table:
+    """One line a real server; its weight is the one in the pool, of the configured one."""
+    table = _table("SERVER", "VERDICT", "IN POOL", "WEIGHT>", "CONN>", "SERVICE", "CHECKERS", "DETAIL")
+    for row in rows:
+        table.add_row(
+            Text(place(row["address"], row["port"])),
+            _state(row["verdict"]),
+            Text("yes", GOOD) if row["in_pool"] else Text("no", UNSURE),
+            f"{row['weight']}/{row['configured_weight']}",
+            *_figures(row, "connections"),
+            Text(row["service"]),
+            Text(" ".join(row["checkers"])),
+            Text(row["detail"]),
+        )
+    return table
+
+
+def checkers(rows: Iterable[Row]) -> Table:
+    """One line a checker. ``assumed`` marks a verdict that no result stands behind yet."""
+    table = _table("CHECKER", "KEYWORD", "TARGET", "VERDICT", "LATENCY>", "AGE>", "RUNS>", "FAILED>", "HUNG>", "PHASE", "DETAIL")
+    for row in rows:
+        table.add_row(
+            Text(row["id"]),
+            Text(row["keyword"]),
+            Text(row["target"]),
+            _state(row["verdict"], " assumed" if row["assumed"] else ""),
+            latency(row["latency"]),
+            duration(row["age"]),
+            *_figures(row, "runs", "failures", "hung"),
+            _state(row["phase"], f" {row['crashes']} crashes" if row["crashes"] else ""),
+            Text(row["detail"]),
+        )
+    return table
+
+
+def tree(rows: Iterable[Row]) -> Table:
+    """One line an actor, indented by who supervises it."""
+    table = _table("ACTOR", "KIND", "PHASE", "CRASHES>", "PROCESS", "MAILBOX>")
+    for row in rows:
+        name = Text("  " * row["depth"] + row["id"])
+        crashes, mailbox = _figures(row, "crashes", "mailbox")
+        table.add_row(name, Text(row["kind"]), _state(row["phase"]), crashes, Text(row["process"]), mailbox)
+    return table
+
+
+def place(address: str, port: int) -> str:
+    """``10.0.0.1:80`` or ``[::1]:80``."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def latency(seconds: float | None) -> str:
+    """Milliseconds; ``-`` for None."""
+    return "-" if seconds is None else f"{seconds * 1000:.1f} ms"
+
+
+def duration(seconds: float | None) -> str:
+    """The two greatest units that are not nought: ``0.4 s``, ``3 m 12 s``, ``2 d 5 h``; ``-`` for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    left, parts = int(seconds), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {unit}")
+    return " ".join(part for part in parts[:2] if not part.startswith("0 "))
+
+
+def _table(*headings: str) -> Table:
+    """A heading that ends in ``>`` is of a column of figures."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=ASIDE)
+    for heading in headings:
+        right = heading.endswith(">")
+        table.add_column(heading.rstrip(">"), justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _sorry(row: Row) -> Text:
+    if row["sorry"]:
+        return Text(f"serving: {row['sorry_server']}", UNSURE)
+    return Text(row["sorry_server"] or "-", ASIDE)
+
+
+def _state(word: str, more: str = "") -> Text:
+    return Text(word + more, STYLES.get(word, ""))
+
+
+def _text(value: str, style: str) -> Text:
+    return Text(value, style)
+
+
+def _figures(row: Row, *names: str) -> list[str]:
+    return [str(row[name]) for name in names]

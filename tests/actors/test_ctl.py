@@ -1,0 +1,175 @@
+"""The operator's command: what it prints for what the daemon answers."""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from actors import ctl, ctl_view
+
+STATUS: dict[str, Any] = {
+    "version": 1, "router_id": "lab", "uptime": 192.4, "pid": 7, "dataplane": "userspace", "config": "lb.conf",
+    "checkers": [
+        {"id": "check/web", "keyword": "RT_HTTP_GET", "names": ["web"], "target": "127.0.0.1:8001", "verdict": "OK",
+         "assumed": False, "detail": "", "phase": "RUNNING", "crashes": 0, "subscribers": 2, "runs": 10, "failures": 1,
+         "hung": 0, "latency": 0.0012, "age": 0.4},
+        {"id": "check/new", "keyword": "TH_TCP_CHECK", "names": ["new"], "target": "[::1]:8002", "verdict": "UNKNOWN",
+         "assumed": True, "detail": "not [yet] asked", "phase": "PARKED", "crashes": 6, "subscribers": 1, "runs": 0,
+         "failures": 0, "hung": 0, "latency": None, "age": None},
+    ],
+    "servers": [
+        {"id": "vs/10.0.0.1:80:tcp/rs/::1:8002", "service": "vs/10.0.0.1:80:tcp", "address": "::1", "port": 8002,
+         "weight": 0, "configured_weight": 3, "verdict": "FAILED", "detail": "check/new: UNKNOWN",
+         "checkers": ["check/web", "check/new"], "in_pool": False, "connections": 3},
+    ],
+    "services": [
+        {"id": "vs/10.0.0.1:80:tcp", "scheduler": "rr", "method": "NAT", "quorum": False, "servers_up": 0, "servers": 1,
+         "sorry": True, "sorry_server": "127.0.0.1:8009", "connections": 3, "drift": 2, "error": "no such device"},
+    ],
+}  # fmt: skip
+
+TREE = {
+    "tree": [
+        {"id": "supervisor", "kind": "SupervisorActor", "depth": 0, "phase": "RUNNING", "crashes": 0, "process": "main",
+         "mailbox": 1},
+        {"id": "check/web", "kind": "CheckerActor", "depth": 1, "phase": "PARKED", "crashes": 6, "process": "main",
+         "mailbox": 0},
+    ]
+}  # fmt: skip
+
+STATUS_TEXT = """\
+lab  userspace  lb.conf  pid 7  up 3 m 12 s
+
+SERVICE             SCHEDULER  METHOD  QUORUM   UP  SORRY                    CONN  DRIFT  ERROR
+vs/10.0.0.1:80:tcp  rr         NAT     no      0/1  serving: 127.0.0.1:8009     3      2  no such device
+
+SERVER      VERDICT  IN POOL  WEIGHT  CONN  SERVICE             CHECKERS             DETAIL
+[::1]:8002  FAILED   no          0/3     3  vs/10.0.0.1:80:tcp  check/web check/new  check/new: UNKNOWN
+
+CHECKER    KEYWORD       TARGET          VERDICT          LATENCY    AGE  RUNS  FAILED  HUNG  PHASE             DETAIL
+check/web  RT_HTTP_GET   127.0.0.1:8001  OK                1.2 ms  0.4 s    10       1     0  RUNNING
+check/new  TH_TCP_CHECK  [::1]:8002      UNKNOWN assumed        -      -     0       0     0  PARKED 6 crashes  not [yet] asked
+"""
+
+TREE_TEXT = """\
+ACTOR        KIND             PHASE    CRASHES  PROCESS  MAILBOX
+supervisor   SupervisorActor  RUNNING        0  main           1
+  check/web  CheckerActor     PARKED         6  main           0
+"""
+
+
+class Daemon:
+    """Answers every request at ``path`` with ``replies[ask]``, from a thread; notes the requests."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.replies: dict[str, Any] = {"status": STATUS, "tree": TREE, "why": {"id": "check/web", "lines": ["it is", "so"]}}
+        self.asked: list[dict[str, Any]] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(os.fspath(path))
+        self._listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client = self._listener.accept()[0]
+            except OSError:
+                return
+            with client, client.makefile("rwb") as line:
+                self.asked.append(json.loads(line.readline()))
+                line.write(json.dumps(self.replies[self.asked[-1]["ask"]]).encode() + b"\n")
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    it = Daemon(tmp_path / "control.sock")
+    yield it
+    it.close()
+
+
+def run(path: Path, *words: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(ctl.main, ["--socket", str(path), *words])
+    return result.exit_code, trimmed(result.stdout), result.stderr
+
+
+def trimmed(text: str) -> str:
+    """Without the blanks that fill up a table's last column."""
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "printed"),
+    [
+        (["status"], {"ask": "status"}, STATUS_TEXT),
+        (["tree"], {"ask": "tree"}, TREE_TEXT),
+        (["why", "check/web"], {"ask": "why", "id": "check/web"}, "it is\nso\n"),
+    ],
+)
+def test_off_a_terminal_tables_are_aligned_uncoloured_and_uncut(
+    daemon: Daemon, words: list[str], asked: dict[str, str], printed: str
+) -> None:
+    assert (run(daemon.path, *words), daemon.asked) == ((0, printed, ""), [asked])
+
+
+@pytest.mark.parametrize("words", [["status"], ["tree"], ["why", "check/web"]])
+def test_as_data_it_is_what_the_daemon_said(daemon: Daemon, words: list[str]) -> None:
+    code, printed, _ = run(daemon.path, *words, "--json")
+    assert (code, json.loads(printed)) == (0, daemon.replies[words[0]])
+
+
+def test_on_a_terminal_verdicts_are_coloured_and_long_cells_folded() -> None:
+    screen = io.StringIO()
+    ctl_view.show(STATUS, Console(file=screen, force_terminal=True, width=100, color_system="standard"))
+    printed = screen.getvalue()
+    assert "\x1b[32mOK" in printed
+    assert "\x1b[1;31mFAILED" in printed
+    assert "…" not in printed
+
+
+def test_without_a_daemon_it_says_so_and_fails(tmp_path: Path) -> None:
+    path = tmp_path / "none.sock"
+    expected = f"understudyctl: understudyd is not running: there is no socket at {path} (or is it elsewhere? see --socket)\n"
+    assert run(path, "status") == (1, "", expected)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ({"error": "nobody is called 'x'"}, "nobody is called 'x'"),
+        ({"version": 2}, "this understudyctl reads version 1 of the status, the daemon's is 2"),
+        ([1], "what listens at {path} does not speak as understudyd does"),
+    ],
+)
+def test_an_answer_that_it_cannot_use_is_an_error(daemon: Daemon, reply: Any, said: str) -> None:
+    daemon.replies["status"] = reply
+    assert run(daemon.path, "status") == (1, "", f"understudyctl: {said.format(path=daemon.path)}\n")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0.04, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (60, "1 m"), (192, "3 m 12 s"), (7200, "2 h"), (190_000, "2 d 4 h")],
+)
+def test_durations_are_told_in_their_two_greatest_units(seconds: float | None, text: str) -> None:
+    assert ctl_view.duration(seconds) == text
+
+
+def test_neither_the_event_loop_nor_for_data_the_tables_are_loaded(daemon: Daemon) -> None:
+    look = "import sys; from actors import ctl; ctl.main(standalone_mode=False); print(*{'gevent', 'rich', 'msgspec'} & set(sys.modules), file=sys.stderr)"
+    command = [sys.executable, "-c", look, "--socket", str(daemon.path), "status", "--json"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stderr == "\n"

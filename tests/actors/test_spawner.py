@@ -1,0 +1,217 @@
+"""The spawner and its process, for real: programs run, are ended, and outlive no one."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from actors.messages import Ran, Run
+from actors.scripts import AT_ONCE
+from actors.spawner import DIED, SCRIPTS, Ended, Spawner
+
+
+LOOK_AROUND = """
+import os, signal, sys
+files = [fd for fd in range(100) if os.path.exists(f"/proc/self/fd/{fd}")]
+defaults = [signal.getsignal(number) == signal.SIG_DFL for number in (signal.SIGTERM, signal.SIGHUP)]
+print(sys.stdin.read() == "", os.getpgid(0) == os.getpid(), files, defaults, file=open(sys.argv[1], "w"))
+"""
+
+TELL_VARIABLES = """
+import os, sys
+print(*(os.environ.get(name) for name in ("IFS", "LD_LIBRARY_PATH", "KEPT", "GIVEN")), file=open(sys.argv[1], "w"))
+"""
+
+
+@pytest.fixture(scope="module")
+def spawner() -> Iterator[Spawner]:
+    it = Spawner()
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """One that every user may write to and reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+def outcome(end: Ended) -> tuple[int, str]:
+    return end.status, end.error
+
+
+def script(folder: Path, text: str, mode: int = 0o755) -> str:
+    file = folder / "script"
+    file.write_text(text)
+    file.chmod(mode)
+    return str(file)
+
+
+def wait_until_gone(pid: int) -> None:
+    with gevent.Timeout(5):
+        while Path(f"/proc/{pid}").exists():
+            gevent.sleep(0.01)
+
+
+def appear(file: Path) -> str:
+    with gevent.Timeout(5):
+        while not (file.exists() and file.read_text().endswith("\n")):
+            gevent.sleep(0.01)
+    return file.read_text().strip()
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (("true",), (0, "")),
+        (("/bin/sh", "-c", "exit 3"), (3, "")),
+        (("/bin/sh", "-c", "kill -HUP $$"), (-signal.SIGHUP, "")),
+        (("/nowhere/at/all",), (127, "cannot start '/nowhere/at/all': No such file or directory")),
+        (("no-such-program-in-path",), (127, "cannot start 'no-such-program-in-path': No such file or directory")),
+        (("/etc/passwd",), (127, "cannot start '/etc/passwd': Permission denied")),
+        (("a\0b",), (127, "cannot start 'a\\x00b': embedded null byte")),
+        ((), (127, "cannot start nothing: no program given")),
+        (("true", "x" * 2_000_000), (127, "cannot start 'true': Message too long")),
+        (("\udcff",), (127, "cannot start '\\udcff': not text that can be passed on")),
+    ],
+    ids=lambda value: None,
+)
+def test_how_a_program_ended_or_why_it_did_not_start(
+    spawner: Spawner, argv: tuple[str, ...], expected: tuple[int, str]
+) -> None:
+    assert outcome(spawner.run(argv)) == expected
+
+
+def test_a_file_without_an_interpreter_line_goes_through_the_shell(spawner: Spawner, tmp_path: Path) -> None:
+    file = script(tmp_path, 'echo "$2 $1" > "$(dirname "$0")/said"\n')
+    assert outcome(spawner.run((file, "one", "two"))) == (0, "")
+    assert (tmp_path / "said").read_text() == "two one\n"
+
+
+def test_a_program_reads_nothing_leads_its_own_group_and_has_default_signals(spawner: Spawner, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    assert outcome(spawner.run((sys.executable, "-ISc", LOOK_AROUND, str(said)))) == (0, "")
+    assert said.read_text() == "True True [0, 1, 2] [True, True]\n"
+
+
+def test_variables_that_change_what_words_mean_are_dropped_and_given_ones_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IFS", "x")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/nowhere")
+    monkeypatch.setenv("KEPT", "yes")
+    spawner = Spawner()
+    said = tmp_path / "said"
+    spawner.run((sys.executable, "-ISc", TELL_VARIABLES, str(said)), env={"GIVEN": "too"})
+    spawner.close()
+    assert said.read_text() == "None None yes too\n"
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "error"),
+    [
+        ("nobody-at-all", "", "cannot start 'true': no user 'nobody-at-all'"),
+        ("4294967000", "", "cannot start 'true': no user '4294967000'"),
+        ("", "no-such-group", "cannot start 'true': no group 'no-such-group'"),
+    ],
+)
+def test_an_unknown_identity_is_an_error_and_nothing_runs(spawner: Spawner, user: str, group: str, error: str) -> None:
+    assert outcome(spawner.run(("true",), user, group)) == (127, error)
+
+
+@pytest.mark.parametrize(("user", "group"), [("nobody", ""), ("65534", "0"), ("", "nogroup")])
+def test_another_identity_needs_root_and_is_complete(
+    spawner: Spawner, open_folder: Path, user: str, group: str
+) -> None:
+    said = open_folder / "said"
+    end = spawner.run(("/bin/sh", "-c", f"echo $(id -u) $(id -g) $(id -G) > {said}"), user, group)
+    if os.geteuid() == 0:
+        expected = {("nobody", ""): "65534 65534 65534", ("65534", "0"): "65534 0 0", ("", "nogroup"): "0 65534 65534"}
+        assert (outcome(end), said.read_text().strip()) == ((0, ""), expected[user, group])
+    else:
+        assert outcome(end) == (127, "cannot start '/bin/sh': Operation not permitted")
+
+
+def test_a_program_that_takes_too_long_is_ended_with_its_whole_group(spawner: Spawner, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    end = spawner.run(("/bin/sh", "-c", f"sleep 60 & echo $! > {pid}; wait"), limit=0.3)
+    assert outcome(end) == (-signal.SIGTERM, "timed out after 0.3 s")
+    wait_until_gone(int(appear(pid)))
+
+
+def test_a_program_that_ignores_term_is_killed_two_seconds_later(spawner: Spawner) -> None:
+    end = spawner.run(("/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"), limit=0.1)
+    assert outcome(end) == (-signal.SIGKILL, "timed out after 0.1 s")
+
+
+def test_255_at_once_are_all_run(spawner: Spawner) -> None:
+    said: list[Ran] = []
+    for number in range(255):
+        spawner.start(Run("source", str(number), ("true",)), said.append)
+    assert spawner.pending == 255
+    assert spawner.drain(20)
+    assert sorted(said, key=lambda ran: int(ran.event)) == [Ran("source", str(number), 0) for number in range(255)]
+
+
+def test_no_more_than_32_run_side_by_side(spawner: Spawner) -> None:
+    for number in range(80):
+        spawner.start(Run("source", str(number), ("sleep", "0.2")), lambda ran: None)
+    children = Path(f"/proc/{spawner.pid}/task/{spawner.pid}/children")
+    seen = []
+    while not spawner.drain(0.01):
+        seen.append(len(children.read_text().split()))
+    assert max(seen) == AT_ONCE
+
+
+def test_waiting_for_nothing_ends_at_once_and_for_a_long_program_at_the_limit(spawner: Spawner) -> None:
+    assert spawner.drain(0)
+    spawner.start(Run("source", "event", ("sleep", "0.2")), lambda ran: None)
+    assert (spawner.drain(0.01), spawner.drain(5)) == (False, True)
+
+
+def test_when_its_process_dies_the_running_are_reported_and_ended_and_the_next_gets_a_new_process(tmp_path: Path) -> None:
+    spawner = Spawner()
+    pid, first = tmp_path / "pid", spawner.pid
+    waiter = gevent.spawn(spawner.run, ("/bin/sh", "-c", f"echo $$ > {pid}; exec sleep 60"))
+    program = int(appear(pid))
+    os.kill(first, signal.SIGKILL)
+    assert outcome(waiter.get(timeout=5)) == (-signal.SIGTERM, DIED)
+    assert outcome(spawner.run(("true",))) == (0, "")
+    assert (spawner.deaths, spawner.pending, spawner.pid != first) == (1, 0, True)
+    wait_until_gone(program)
+    wait_until_gone(first)
+    spawner.close()
+
+
+def test_it_ends_by_itself_with_what_it_runs_when_the_daemon_hangs_up(tmp_path: Path) -> None:
+    spawner = Spawner()
+    pid = tmp_path / "pid"
+    spawner.start(Run("source", "event", ("/bin/sh", "-c", f"echo $$ > {pid}; exec sleep 60")), lambda ran: None)
+    program = int(appear(pid))
+    spawner.close()
+    wait_until_gone(program)
+    wait_until_gone(spawner.pid)
+    assert (spawner.pending, spawner.deaths) == (0, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_meant_for_the_daemon_do_not_end_it(number: int) -> None:
+    spawner = Spawner()
+    spawner.run(("true",))
+    os.kill(spawner.pid, number)
+    assert (outcome(spawner.run(("true",))), spawner.deaths) == ((0, ""), 0)
+    spawner.close()
+
+
+def test_its_process_loads_little() -> None:
+    ask = f"import runpy, sys; runpy.run_path({str(SCRIPTS)!r}, run_name='looked at'); print(len(sys.modules))"
+    found = subprocess.run([sys.executable, "-ISc", ask], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < 100
