@@ -139,8 +139,8 @@ def _find_installed(search: _Search) -> None:
 
 def _checkers_of(module: ModuleType) -> Iterator[type]:
     """The classes that ``module`` itself declares, not those that it imports."""
-    for value in vars(module).values():
-        if isinstance(value, type) and value.__module__ == module.__name__ and keyword_of(value):
+    for value in dict.fromkeys(each for each in vars(module).values() if isinstance(each, type)):
+        if value.__module__ == module.__name__ and keyword_of(value):
             yield value
 
 

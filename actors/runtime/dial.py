@@ -46,6 +46,8 @@ class _DeadlineSocket(NativeSocket):  # type: ignore[misc]
     """What both kinds share: an absolute deadline, and within it the limit of each call that ``settimeout`` gives."""
 
     __slots__ = ("_deadline", "_limit")
+    _deadline: float
+    _limit: float | None
 
     def settimeout(self, limit: float | None) -> None:
         """Let no later call wait longer than ``limit`` seconds; None leaves the deadline alone, 0 waits never."""
@@ -55,8 +57,7 @@ class _DeadlineSocket(NativeSocket):  # type: ignore[misc]
 
     def gettimeout(self) -> float | None:
         """What `settimeout` was given."""
-        limit: float | None = self._limit
-        return limit
+        return self._limit
 
     def setblocking(self, flag: bool) -> None:
         """As ``settimeout(None)`` or ``settimeout(0)``."""
@@ -75,7 +76,7 @@ class _DeadlineSocket(NativeSocket):  # type: ignore[misc]
         raise io.UnsupportedOperation("a probe's socket does not listen")
 
     def _left(self) -> float:
-        left: float = self._deadline - monotonic()
+        left = self._deadline - monotonic()
         if left <= 0:
             raise TimeoutError(LATE)
         return left if self._limit is None or left < self._limit else self._limit
@@ -86,6 +87,7 @@ def _cooperative(call: Callable[..., Any], events: int) -> Callable[..., Any]:
 
     def method(self: "CooperativeSocket", *args: Any, **named: Any) -> Any:
         while True:
+            self._left()  # a peer that never lets us wait keeps to the deadline too
             try:
                 return call(self, *args, **named)
             except BlockingIOError:
@@ -101,6 +103,8 @@ class CooperativeSocket(_DeadlineSocket):
     """A connected socket whose calls let the event loop run while they wait. For one greenlet at a time."""
 
     __slots__ = ("_hub", "_watcher")
+    _hub: Any
+    _watcher: Any
 
     def open_to(self, where: tuple[str, int]) -> int:
         """Connect; returns 0 or an errno."""
@@ -162,9 +166,9 @@ class CooperativeSocket(_DeadlineSocket):
         super()._real_close()
 
     def _drop_watcher(self) -> None:
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None:
-            watcher.close()
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
 
     def _is_ready(self, events: int) -> bool:
         # After a stall the loop may serve a timer before the socket that was ready long ago.

@@ -31,7 +31,7 @@ def checker(keyword: str) -> Callable[[Class], Class]:
 
     def declare(cls: Class) -> Class:
         if not isinstance(keyword, str) or not _KEYWORD.fullmatch(keyword):
-            raise BadPlugin(f"{cls.__name__}: {keyword!r} is no keyword: upper-case letters, digits and _, no RT_ or TH_")
+            raise BadPlugin(f"{cls.__name__}: {keyword!r} is no keyword: A-Z, 0-9 and _, without RT_ or TH_")
         if not callable(getattr(cls, "probe", None)):
             raise BadPlugin(f"{keyword}: class {cls.__name__} has no method probe(self, target)")
         return _declare(cls, keyword)
@@ -64,14 +64,14 @@ def _declare(cls: Class, keyword: str) -> Class:
     if "__init__" in cls.__dict__:
         raise BadPlugin(f"{title}: class {cls.__name__} has an __init__; its options make it")
     try:
-        made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        made: Any = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
         hints = typing.get_type_hints(made)
     except (TypeError, NameError, ValueError, AttributeError) as error:
         raise BadPlugin(f"{title}: {error}") from None
     options = {field.name: _option(title, field, hints[field.name]) for field in dataclasses.fields(made)}
     _refuse_twins(title, options)
     made._keyword, made._options = keyword, options
-    return made
+    return cls
 
 
 def _option(title: str, field: Any, hint: Any) -> Option:

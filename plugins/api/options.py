@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 RESERVED = frozenset(
-    "connect_ip connect_port bindto bind_port connect_timeout delay_loop retry nb_get_retry delay_before_retry "
-    "warmup rise fall jitter init alpha".split()
+    {"connect_ip", "connect_port", "bindto", "bind_port", "connect_timeout", "delay_loop", "retry", "nb_get_retry"}
+    | {"delay_before_retry", "warmup", "rise", "fall", "jitter", "init", "alpha"}
 )
 """Keywords that every checker has; the daemon owns them, no plugin may declare them."""
 
@@ -71,12 +71,12 @@ def option(
 
     ``kind`` comes from the annotation unless given: str, int, float, bool, ``tuple[str, ...]`` (words), pairs of
     numbers (ranges), or a class made by `block` (one block, or a tuple of them when it may be repeated). Only
-    ``kind`` says seconds, address, port, pattern (a regular expression) or script. ``min`` and ``max`` are inclusive, ``pattern``
-    must match the whole of a str, ``name`` is the keyword where it is not the attribute's name, the value of
-    a ``secret`` is never shown.
+    ``kind`` can say seconds, address, port, pattern (a regular expression) or script. ``min`` and ``max`` are
+    inclusive, ``pattern`` must match the whole of a str, ``name`` is the keyword where it is not the attribute's
+    name, the value of a ``secret`` is never shown.
     """
     given = {key: value for key, value in locals().items() if key != "default"}
-    return dataclasses.field(default=default, metadata={"option": given})
+    return dataclasses.field(default=default, repr=not secret, metadata={"option": given})
 
 
 def defect(option: Option) -> str:

@@ -171,9 +171,10 @@ class TlsSocket:
 
 
 _OF_SOCKET = frozenset(
-    "family fileno getpeername getsockname getsockopt gettimeout proto setblocking setsockopt settimeout type".split()
+    {"family", "fileno", "getpeername", "getsockname", "getsockopt", "proto", "setsockopt", "type"}
+    | {"gettimeout", "settimeout", "setblocking"}
 )
-_OF_TLS = frozenset("cipher get_channel_binding getpeercert pending selected_alpn_protocol version".split())
+_OF_TLS = frozenset({"cipher", "get_channel_binding", "getpeercert", "pending", "selected_alpn_protocol", "version"})
 
 
 def _refuse_flags(flags: int) -> None:
