@@ -1,0 +1,276 @@
+"""Dials: the ways a probe connects. Each socket keeps to one deadline over everything that is done with it.
+
+`CooperativeDial` is for probes in greenlets: while one waits, the event loop goes on. `NativeDial` is for probes in
+native threads: its sockets are the operating system's, also where the standard library is patched, and touch no hub.
+Neither knows TLS (that is layered on top, the same for both) and neither resolves names.
+"""
+
+import io
+import os
+from collections.abc import Callable
+from errno import EAGAIN, EINPROGRESS
+from select import POLLERR, POLLHUP, POLLIN, POLLOUT
+from socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_IP,
+    SO_ERROR,
+    SO_LINGER,
+    SO_REUSEADDR,
+    SOCK_CLOEXEC,
+    SOCK_NONBLOCK,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    inet_pton,
+)
+from struct import pack
+from time import monotonic
+from typing import Any
+
+import gevent
+from gevent import monkey
+from greenlet import getcurrent
+
+# Made of the operating system's sockets also where the standard library is patched to be cooperative.
+NativeSocket: Any = monkey.get_original("socket", "socket")
+native_poll = monkey.get_original("select", "poll")
+
+READ, WRITE = 1, 2  # libev's own numbers
+LATE = "timed out"
+CONNECT_LATE = "connect timed out"
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python 3.11 has no name for it
+_POLLED = {READ: POLLIN | POLLERR | POLLHUP, WRITE: POLLOUT | POLLERR | POLLHUP}
+
+
+class _DeadlineSocket(NativeSocket):  # type: ignore[misc]
+    """What both kinds share: an absolute deadline, and within it the limit of each call that ``settimeout`` gives."""
+
+    __slots__ = ("_deadline", "_limit")
+    _deadline: float
+    _limit: float | None
+
+    def settimeout(self, limit: float | None) -> None:
+        """Let no later call wait longer than ``limit`` seconds; None leaves the deadline alone, 0 waits never."""
+        if limit is not None and limit < 0:
+            raise ValueError("a timeout is not negative")
+        self._limit = limit
+
+    def gettimeout(self) -> float | None:
+        """What `settimeout` was given."""
+        return self._limit
+
+    def setblocking(self, flag: bool) -> None:
+        """As ``settimeout(None)`` or ``settimeout(0)``."""
+        self._limit = None if flag else 0.0
+
+    def getblocking(self) -> bool:
+        """Whether calls may wait."""
+        return self._limit != 0.0
+
+    def dup(self) -> Any:
+        """Not for a probe's socket: raises `io.UnsupportedOperation`."""
+        raise io.UnsupportedOperation("a probe's socket cannot be duplicated")
+
+    def accept(self) -> Any:
+        """Not for a probe's socket: raises `io.UnsupportedOperation`."""
+        raise io.UnsupportedOperation("a probe's socket does not listen")
+
+    def _left(self) -> float:
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError(LATE)
+        return left if self._limit is None or left < self._limit else self._limit
+
+
+def _cooperative(call: Callable[..., Any], events: int) -> Callable[..., Any]:
+    """``call``, tried at once, and again after each wait for ``events``."""
+
+    def method(self: "CooperativeSocket", *args: Any, **named: Any) -> Any:
+        while True:
+            self._left()  # a peer that never lets us wait keeps to the deadline too
+            try:
+                return call(self, *args, **named)
+            except BlockingIOError:
+                if self._limit == 0.0:
+                    raise
+            self.wait(events)
+
+    method.__doc__ = call.__doc__
+    return method
+
+
+class CooperativeSocket(_DeadlineSocket):
+    """A connected socket whose calls let the event loop run while they wait. For one greenlet at a time."""
+
+    __slots__ = ("_hub", "_watcher")
+    _hub: Any
+    _watcher: Any
+
+    def open_to(self, where: tuple[str, int]) -> int:
+        """Connect; returns 0 or an errno."""
+        error: int = NativeSocket.connect_ex(self, where)
+        if error == EINPROGRESS:
+            self.wait(WRITE, CONNECT_LATE)
+            error = self.getsockopt(SOL_SOCKET, SO_ERROR)
+        return error
+
+    def wait(self, events: int, late: str = LATE) -> None:
+        """Wait for ``events`` (READ or WRITE); raises TimeoutError at the deadline or after the call's limit."""
+        left = self._left()
+        loop = self._hub.loop
+        watcher = self._watcher
+        if watcher is None:
+            watcher = self._watcher = loop.io(self.fileno(), events)
+        elif watcher.active:
+            raise RuntimeError("another greenlet waits for this socket already")
+        else:
+            watcher.events = events
+        resume = getcurrent().switch
+        timer = loop.timer(left)
+        try:
+            timer.start(resume, LATE, update=True)
+            watcher.start(resume)
+            passed = self._hub.switch() is LATE
+        finally:  # also when the runtime throws its deadline in
+            watcher.stop()
+            timer.close()
+        if passed and not self._is_ready(events):
+            raise TimeoutError(late)
+
+    recv = _cooperative(NativeSocket.recv, READ)
+    recv_into = _cooperative(NativeSocket.recv_into, READ)
+    recvfrom = _cooperative(NativeSocket.recvfrom, READ)
+    recvfrom_into = _cooperative(NativeSocket.recvfrom_into, READ)
+    recvmsg = _cooperative(NativeSocket.recvmsg, READ)
+    recvmsg_into = _cooperative(NativeSocket.recvmsg_into, READ)
+    send = _cooperative(NativeSocket.send, WRITE)
+    sendto = _cooperative(NativeSocket.sendto, WRITE)
+    sendmsg = _cooperative(NativeSocket.sendmsg, WRITE)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of ``data``; after an error it is unknown how much was sent."""
+        sent = self.send(data, flags)
+        if sent < len(data):
+            rest = memoryview(data).cast("B")
+            while sent < len(rest):
+                sent += self.send(rest[sent:], flags)
+
+    def detach(self) -> int:
+        """Give the descriptor (which is non-blocking) away; the socket is then closed."""
+        self._drop_watcher()
+        descriptor: int = super().detach()
+        return descriptor
+
+    def _real_close(self) -> None:
+        self._drop_watcher()
+        super()._real_close()
+
+    def _drop_watcher(self) -> None:
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
+
+    def _is_ready(self, events: int) -> bool:
+        # After a stall the loop may serve a timer before the socket that was ready long ago.
+        poll = native_poll()
+        poll.register(self.fileno(), _POLLED[events])
+        return bool(poll.poll(0))
+
+
+class CooperativeDial:
+    """Makes sockets for the gevent loop of the thread that makes the dial."""
+
+    def __init__(self) -> None:
+        self._hub = gevent.get_hub()
+
+    def connect(
+        self, address: str, port: int, deadline: float, bindto: str = "", bind_port: int = 0
+    ) -> CooperativeSocket:
+        """A connected TCP socket that is good until ``deadline``, in seconds of CLOCK_MONOTONIC.
+
+        ``address`` and ``bindto`` are numeric. Raises OSError saying what failed, TimeoutError at the deadline.
+        """
+        sock = CooperativeSocket(_family(address), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+        sock._hub, sock._watcher, sock._deadline, sock._limit = self._hub, None, deadline, None
+        _establish(sock, (address, port), bindto, bind_port)
+        return sock
+
+
+def _native(call: Callable[..., Any]) -> Callable[..., Any]:
+    """``call``, blocking no longer than is left."""
+
+    def method(self: "DeadlineSocket", *args: Any, **named: Any) -> Any:
+        NativeSocket.settimeout(self, self._left())
+        return call(self, *args, **named)
+
+    method.__doc__ = call.__doc__
+    return method
+
+
+class DeadlineSocket(_DeadlineSocket):
+    """A connected socket of the operating system; each call blocks its thread, until the deadline at most."""
+
+    __slots__ = ()
+
+    def open_to(self, where: tuple[str, int]) -> int:
+        """Connect; returns 0 or an errno."""
+        NativeSocket.settimeout(self, self._left())
+        error: int = NativeSocket.connect_ex(self, where)
+        if error == EAGAIN:
+            raise TimeoutError(CONNECT_LATE)
+        return error
+
+    recv = _native(NativeSocket.recv)
+    recv_into = _native(NativeSocket.recv_into)
+    recvfrom = _native(NativeSocket.recvfrom)
+    recvfrom_into = _native(NativeSocket.recvfrom_into)
+    recvmsg = _native(NativeSocket.recvmsg)
+    recvmsg_into = _native(NativeSocket.recvmsg_into)
+    send = _native(NativeSocket.send)
+    sendto = _native(NativeSocket.sendto)
+    sendmsg = _native(NativeSocket.sendmsg)
+    sendall = _native(NativeSocket.sendall)
+
+
+class NativeDial:
+    """Makes sockets for native threads."""
+
+    def connect(self, address: str, port: int, deadline: float, bindto: str = "", bind_port: int = 0) -> DeadlineSocket:
+        """As `CooperativeDial.connect`, blocking the calling thread."""
+        sock = DeadlineSocket(_family(address), SOCK_STREAM | SOCK_CLOEXEC)
+        sock._deadline, sock._limit = deadline, None
+        _establish(sock, (address, port), bindto, bind_port)
+        return sock
+
+
+def _establish(sock: Any, where: tuple[str, int], bindto: str, bind_port: int) -> None:
+    """Bind and connect ``sock``, or close it, whatever is thrown."""
+    try:
+        if bindto or bind_port:
+            _bind(sock, bindto, bind_port)
+        error = sock.open_to(where)
+        if error:
+            raise OSError(error, f"connect: {os.strerror(error)}")
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _bind(sock: Any, bindto: str, bind_port: int) -> None:
+    if bind_port:
+        # The same four numbers are to be used again at the next probe, which TIME_WAIT would forbid for a minute.
+        sock.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        sock.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+    else:
+        sock.setsockopt(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    try:
+        sock.bind((bindto, bind_port))
+    except OSError as error:
+        raise OSError(error.errno, f"bind to {bindto or '*'}:{bind_port}: {error.strerror}") from None
+
+
+def _family(address: str) -> int:
+    if ":" in address:
+        return AF_INET6
+    inet_pton(AF_INET, address)  # a name is refused here: looking it up would block
+    return AF_INET

@@ -1,0 +1,125 @@
+"""`checker` and `block`: the decorators that make a class a plugin, or a part of a plugin's configuration."""
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar, dataclass_transform
+
+from plugins.api.options import BadPlugin, Option, defect, option
+
+Class = TypeVar("Class", bound=type)
+
+_KEYWORD = re.compile(r"(?!RT_|TH_)[A-Z][A-Z0-9_]*")
+_KINDS: dict[Any, str] = {
+    str: "str",
+    int: "int",
+    float: "float",
+    bool: "bool",
+    tuple[str, ...]: "words",
+    tuple[tuple[int, int], ...]: "ranges",
+}
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(option,))
+def checker(keyword: str) -> Callable[[Class], Class]:
+    """Make a class with ``probe(self, target)`` the checker plugin of ``keyword``, a frozen value of its options.
+
+    Raises `BadPlugin` naming the class and what is wrong with it.
+    """
+
+    def declare(cls: Class) -> Class:
+        if not isinstance(keyword, str) or not _KEYWORD.fullmatch(keyword):
+            raise BadPlugin(f"{cls.__name__}: {keyword!r} is no keyword: A-Z, 0-9 and _, without RT_ or TH_")
+        if not callable(getattr(cls, "probe", None)):
+            raise BadPlugin(f"{keyword}: class {cls.__name__} has no method probe(self, target)")
+        return _declare(cls, keyword)
+
+    return declare
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(option,))
+def block(cls: Class) -> Class:
+    """Make a plain class with options a block of the configuration, for ``option(block=...)``."""
+    return _declare(cls, "")
+
+
+def keyword_of(cls: type) -> str:
+    """The keyword of a checker class itself; "" for every other class, its subclasses too."""
+    return str(cls.__dict__.get("_keyword", ""))
+
+
+def options_of(cls: type) -> dict[str, Option]:
+    """The options of a checker or block class, by attribute. Raises `BadPlugin` for any other class."""
+    try:
+        options: dict[str, Option] = cls.__dict__["_options"]
+    except (AttributeError, KeyError):
+        raise BadPlugin(f"{cls!r} is made by neither @checker nor @block") from None
+    return options
+
+
+def _declare(cls: Class, keyword: str) -> Class:
+    title = keyword or cls.__name__
+    if "__init__" in cls.__dict__:
+        raise BadPlugin(f"{title}: class {cls.__name__} has an __init__; its options make it")
+    try:
+        made: Any = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        hints = typing.get_type_hints(made)
+    except (TypeError, NameError, ValueError, AttributeError) as error:
+        raise BadPlugin(f"{title}: {error}") from None
+    options = {field.name: _option(title, field, hints[field.name]) for field in dataclasses.fields(made)}
+    _refuse_twins(title, options)
+    made._keyword, made._options = keyword, options
+    return cls
+
+
+def _option(title: str, field: Any, hint: Any) -> Option:
+    given = field.metadata.get("option")
+    if given is None:
+        raise BadPlugin(f"{title}: attribute {field.name!r} is not declared by option()")
+    kind, block, repeated = _kind(given, hint)
+    texts = {key: given[key] for key in ("help", "min", "max", "unit", "secret", "pattern")}
+    made = Option(
+        name=given["name"] or field.name,
+        kind=kind,
+        default=field.default,
+        choices=tuple(given["choices"]),
+        aliases=tuple(given["aliases"]),
+        repeated=repeated,
+        block=block,
+        **texts,
+    )
+    wrong = defect(made)
+    if wrong:
+        raise BadPlugin(f"{title}: option {made.name!r}: {wrong}")
+    return made
+
+
+def _kind(given: dict[str, Any], hint: Any) -> tuple[str, type | None, bool]:
+    """Kind, class of the block, and whether it may be repeated."""
+    inner, repeated = _inner(hint)
+    block = given["block"] or (inner if "_options" in getattr(inner, "__dict__", {}) else None)
+    if block is not None:
+        options_of(block)
+        return "block", block, repeated
+    return given["kind"] or _KINDS.get(hint, str(hint)), None, False
+
+
+def _inner(hint: Any) -> tuple[Any, bool]:
+    """What a tuple is of, what an optional value is; and whether it is a tuple."""
+    args = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple and len(args) == 2 and args[1] is Ellipsis:
+        return args[0], True
+    if isinstance(hint, types.UnionType) and args[-1] is type(None):
+        return args[0], False
+    return hint, False
+
+
+def _refuse_twins(title: str, options: dict[str, Option]) -> None:
+    seen: set[str] = set()
+    for each in options.values():
+        for name in (each.name, *each.aliases):
+            if name in seen:
+                raise BadPlugin(f"{title}: {name!r} is declared twice")
+            seen.add(name)
