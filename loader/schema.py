@@ -130,7 +130,7 @@ def _plan(title: str, built: type[Any] | None, slots: list[Slot], own: Sequence[
         {name: slot for slot in inside for name in slot.keyword.names},
         tuple(slot for slot in inside if slot.keyword.required),
         tuple((slot.key, slot.keyword.name, typed_default(slot.keyword)) for slot in own),
-        f"{title} {' | '.join(filter(None, map(_form, head.values())))}".rstrip(),
+        " ".join(filter(None, [title, " | ".join(filter(None, map(_form, head.values()))), "{ ... }"])),
     )
 
 

@@ -88,8 +88,8 @@ def test_a_kept_block_that_now_stands_twice_is_an_error() -> None:
     loaded, decoded, _ = counted(GOOD + GOOD[GOOD.index("virtual") :], cache)
     assert decoded == 0
     assert messages(loaded) == [
-        "17:16 error: this virtual_server is declared twice",
-        "23:16 error: this virtual_server is declared twice",
+        "17:16 error: virtual_server 10.0.0.1 80 is declared twice",
+        "23:16 error: virtual_server 10.0.0.2 80 is declared twice",
     ]
 
 
