@@ -83,7 +83,7 @@ class Assembly:
             value, identity = self._block(plans, statement)
             self._declare(declared, statement)
             if identity:
-                self._once(services, identity, statement, f"{' '.join(words(statement.text))} is declared twice")
+                self._once(services, identity, statement)
             if value is not None:
                 values[type(value)].append(value)
         if self._reader.is_whole:
@@ -128,7 +128,7 @@ class Assembly:
 
     def _draft(self, plan: Plan, statement: Statement) -> Draft:
         """A top-level block, decoded with its marks counted from its own first character."""
-        relative = statement._replace(offset=0, inside=statement.inside - statement.offset, origin=())
+        relative = Statement(statement.text, 0, statement.body, statement.inside - statement.offset)
         return self._decoder.block(plan, relative, statement.origin or (self._path,))
 
     def _placer(self, draft: Draft, text: str) -> Callable[[Statement], Position]:
@@ -146,11 +146,13 @@ class Assembly:
         """Note a checker's name. One with errors counts too, lest everybody who names it be blamed."""
         name = words(statement.text)[1:2]
         if name and _first(statement)[:3] in PREFIXES:
-            self._once(declared, name[0], statement, f"a checker named {shown(name[0])} is declared twice")
+            self._once(declared, name[0], statement)
 
-    def _once(self, seen: dict[Any, Statement], key: object, statement: Statement, message: str) -> None:
+    def _once(self, seen: dict[Any, Statement], key: object, statement: Statement) -> None:
         first = seen.setdefault(key, statement)
         if first is not statement:
+            what = f"checker {key}" if isinstance(key, str) else " ".join(words(statement.text))
+            message = f"{shown(what)} is declared twice"
             related = (("first declared here", self._heading(first)),)
             self.problems.append(error(message, self._heading(statement), related=related))
 

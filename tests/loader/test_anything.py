@@ -2,7 +2,6 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.loader.house import BLOCKS, Memory, read
 
 from loader import Cache, Severity
 from loader.assemble import GLOBAL, SERVICE
@@ -12,6 +11,7 @@ from loader.grammar import Statement
 from loader.includes import Reader
 from loader.model import Checker, RealServer
 from loader.schema import Plan, plan_of, plugin_plan
+from tests.loader.house import BLOCKS, Memory, read
 
 PLANS = [GLOBAL, SERVICE, plan_of(RealServer, "real_server"), plugin_plan(Checker, "RT_HTTP_GET", BLOCKS["HTTP_GET"])]
 WORDS = sorted({word for plan in PLANS for word in plan.slots})
@@ -25,8 +25,8 @@ PIECES += [" ", " ", "\n", "\n", "{", "{\n", "}", "\n}\n", "\t", "\r\n"]
 def holds_together(text: str) -> None:
     """All that is promised of any load."""
     cache = Cache()
-    loaded = read(text, cache=cache, b__conf="real_server 10.0.1.9 80 {\nweight x\n}")
-    again = read(text, cache=cache, b__conf="real_server 10.0.1.9 80 {\nweight x\n}")
+    others = {"b.conf": "real_server 10.0.1.9 80 {\nweight x\n}"}
+    loaded, again = read(text, cache=cache, others=others), read(text, cache=cache, others=others)
     assert (again.config, again.diagnostics) == (loaded.config, loaded.diagnostics)
     assert (loaded.config is None) == any(d.severity is Severity.ERROR for d in loaded.diagnostics)
     hash(loaded.config)
@@ -65,13 +65,15 @@ def test_any_well_formed_blocks_give_a_configuration_or_diagnostics(text: str) -
 def written(keyword: Keyword) -> list[tuple[str, object]]:
     """Values of a keyword as they are written, with what they mean."""
     low, high = int(keyword.min or 0), int(min(keyword.max or 65535, 4_294_967_295))
-    return {
+    forms: dict[str, list[tuple[str, object]]] = {
         "int": [(str(low), low), (str(high), high)],
         "seconds": [(f"{max(low, 1)}.25", max(low, 1) + 0.25), (str(high), float(high))],
         "bool": [("", True), ("on", True), ("no", False)],
         "prefix": [("24", 24), ("255.255.0.0", 16)],
         "words": [("a", ("a",)), ('a "b c"', ("a", "b c")), ("{ a\n b }", ("a", "b"))],
-    }.get(keyword.kind, [(choice, choice) for choice in keyword.choices] or [("x", "x"), ('"x # y"', "x # y")])
+    }
+    words = [(choice, choice) for choice in keyword.choices] or [("x", "x"), ('"x # y"', "x # y")]
+    return forms.get(keyword.kind, list(words))
 
 
 def values_of(plan: Plan, name: str, text: str) -> object:

@@ -1,8 +1,7 @@
 """Reload: what did not change is not looked into again, and the outcome is the same as without a cache."""
 
-from tests.loader.house import Memory, messages, read, schemas
-
 from loader import Cache, Loaded, load_from
+from tests.loader.house import Memory, messages, read, schemas
 
 TEXT = """
 TH_TCP_CHECK tcp {
@@ -24,9 +23,9 @@ virtual_server 10.0.0.2 80 {
 GOOD = TEXT.replace(" nobody", "").replace("weight x", "weight 2")
 
 
-def counted(text: str, cache: Cache, **others: str) -> tuple[Loaded, int, int]:
-    loaded = read(text, cache=cache, **others)
-    fresh = read(text, **others)
+def counted(text: str, cache: Cache, server: str = "") -> tuple[Loaded, int, int]:
+    loaded = read(text, cache=cache, others={"server.conf": server})
+    fresh = read(text, others={"server.conf": server})
     assert (loaded.config, loaded.diagnostics) == (fresh.config, fresh.diagnostics)
     assert places(loaded) == places(fresh)
     return loaded, cache.decoded, cache.reused
@@ -35,9 +34,9 @@ def counted(text: str, cache: Cache, **others: str) -> tuple[Loaded, int, int]:
 def places(loaded: Loaded) -> list[str]:
     if loaded.config is None:
         return []
-    blocks = [*loaded.config.checkers, *loaded.config.virtual_servers]
-    inner = [server.at.within(vs.at) for vs in loaded.config.virtual_servers for server in vs.real_servers]
-    return [str(at) for at in (*(block.at for block in blocks), *inner)]
+    services = loaded.config.virtual_servers
+    inner = [server.at.within(service.at) for service in services for server in service.real_servers]
+    return [str(at) for at in (*(c.at for c in loaded.config.checkers), *(s.at for s in services), *inner)]
 
 
 def test_the_first_load_decodes_every_block() -> None:
@@ -88,8 +87,8 @@ def test_a_kept_block_that_now_stands_twice_is_an_error() -> None:
     loaded, decoded, _ = counted(GOOD + GOOD[GOOD.index("virtual") :], cache)
     assert decoded == 0
     assert messages(loaded) == [
-        "17:16 error: virtual_server 10.0.0.1 80 is declared twice",
-        "23:16 error: virtual_server 10.0.0.2 80 is declared twice",
+        "17:16 error: 'virtual_server 10.0.0.1 80' is declared twice",
+        "23:16 error: 'virtual_server 10.0.0.2 80' is declared twice",
     ]
 
 
@@ -101,10 +100,10 @@ def test_what_a_load_did_not_need_is_forgotten() -> None:
 
 
 def test_a_block_that_includes_is_always_decoded() -> None:
-    text = "virtual_server 10.0.0.1 80 {\nprotocol TCP\ninclude s\n}"
+    text = "virtual_server 10.0.0.1 80 {\nprotocol TCP\ninclude server.conf\n}"
     cache = Cache()
-    counted(text, cache, s="real_server 10.0.1.1 80 { }")
-    loaded, decoded, _ = counted(text, cache, s="real_server 10.0.1.2 80 { }")
+    counted(text, cache, "real_server 10.0.1.1 80 { }")
+    loaded, decoded, _ = counted(text, cache, "real_server 10.0.1.2 80 { }")
     assert decoded == 1
     assert loaded.config is not None
     assert loaded.config.virtual_servers[0].real_servers[0].address == "10.0.1.2"

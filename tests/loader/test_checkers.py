@@ -1,10 +1,11 @@
 """Named checkers and global definitions: plugins' options, retry and fall, names that have to agree."""
 
 import pytest
-from tests.loader.house import BLOCKS, Memory, complaints, good, messages, read, service
 
 from loader import COMMON, load_from
+from loader.fields import Block
 from loader.model import Checker, GlobalDefs, Identity, Relay
+from tests.loader.house import BLOCKS, Memory, complaints, good, messages, read, service
 
 USE = "virtual_server 10.0.0.1 80 {\nprotocol TCP\nreal_server 10.0.1.1 80 {\ncheckers a\n}\n}"
 URL = (("path", "/"), ("status_code", ((200, 299),)), ("regex", None))
@@ -61,7 +62,7 @@ def test_common_keywords_need_no_word_from_the_plugin() -> None:
 
 
 def test_common_lists_every_keyword_that_a_plugin_may_not_take() -> None:
-    assert COMMON >= {"connect_ip", "retry", "nb_get_retry", "rise", "fall", "jitter", "init", "warmup", "delay_loop"}
+    assert {"connect_ip", "retry", "nb_get_retry", "rise", "fall", "jitter", "init", "warmup", "delay_loop"} <= COMMON
     assert "name" not in COMMON
 
 
@@ -77,21 +78,30 @@ def test_tries_after_a_failure_mean_one_failure_more(inside: str, retry: int | N
     ("text", "expected"),
     [
         (f"RT_TCP_CHECK a {{\nretry 2\nfall 2\n}}\n{USE}", ["3:6 error: 'retry 2' means 'fall 3', not 'fall 2'"]),
-        (f"RT_TCP_CHECK a {{\nretry 2\nnb_get_retry 2\n}}\n{USE}", ["3:1 warning: 'nb_get_retry' is given again: the last one counts"]),
+        (
+            f"RT_TCP_CHECK a {{\nretry 2\nnb_get_retry 2\n}}\n{USE}",
+            ["3:1 warning: 'nb_get_retry' is given again: the last one counts"],
+        ),
         (f"RT_TCP_CHECK {{\n}}\n{USE}", ["1:1 error: name is missing", "6:10 error: no checker is named 'a'"]),
         (f"RT_TCP_CHECK a b {{\n}}\n{USE}", ["1:16 error: surplus word 'b'"]),
         (f"RT_TCP_CHECK a\n{USE}", ["1:1 error: 'RT_TCP_CHECK' needs a block { ... }"]),
         (f"RT_TPC_CHECK a {{\n}}\n{USE}", ["1:1 error: unknown keyword 'RT_TPC_CHECK'"]),
-        (f"TCP_CHECK a {{\n}}\n{USE}", ["1:1 error: unknown keyword 'TCP_CHECK'", "6:10 error: no checker is named 'a'"]),
+        (
+            f"TCP_CHECK a {{\n}}\n{USE}",
+            ["1:1 error: unknown keyword 'TCP_CHECK'", "6:10 error: no checker is named 'a'"],
+        ),
         ("RT_TCP_CHECK a { }", ["1:14 warning: nobody names the checker 'a': it is not run"]),
-        (f"RT_TCP_CHECK a {{ }}\nTH_HTTP_GET a {{\nurl {{ }}\n}}\n{USE}", ["2:13 error: a checker named 'a' is declared twice"]),
+        (
+            f"RT_TCP_CHECK a {{ }}\nTH_HTTP_GET a {{\nurl {{ }}\n}}\n{USE}",
+            ["2:13 error: 'checker a' is declared twice"],
+        ),
         (f"RT_HTTP_GET a {{ }}\n{USE}", ["1:1 error: RT_HTTP_GET needs 'url'"]),
         (f"RT_HTTP_GET a {{\nurl /\n}}\n{USE}", ["2:1 error: 'url' needs a block { ... }"]),
         (f"RT_HTTP_GET a {{\nurl {{\npath x\n}}\n}}\n{USE}", ["3:6 error: 'x' does not fit 'path'"]),
         (f"RT_HTTP_GET a {{\nurl x {{ }}\n}}\n{USE}", ["2:5 error: surplus word 'x'"]),
         (USE, ["4:10 error: no checker is named 'a'"]),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_checker_is_told(text: str, expected: list[str]) -> None:
     assert complaints(text) == expected
 
@@ -169,19 +179,28 @@ def test_plain_words_after_a_command_are_a_user_only_if_there_is_one() -> None:
 
 @pytest.mark.parametrize(
     ("path", "said", "asked"),
-    [("lb.conf", "", ""), ("etc/lb.conf", "plugin_checker_location p", "etc/p"), ("etc/lb.conf", "plugin_checker_location /p", "/p")],
-)  # fmt: skip
+    [
+        ("lb.conf", "", ""),
+        ("etc/lb.conf", "plugin_checker_location p", "etc/p"),
+        ("etc/lb.conf", "plugin_checker_location /p", "/p"),
+    ],
+)
 def test_plugins_are_asked_for_once_by_the_resolved_location(path: str, said: str, asked: str) -> None:
     calls: list[str] = []
     text = f"{USE}\nTH_TCP_CHECK a {{ }}\nglobal_defs {{\n{said}\n}}"
-    loaded = load_from(Memory({path: text}), path, lambda location: (calls.append(location), BLOCKS)[1])
+
+    def answer(location: str) -> dict[str, Block]:
+        calls.append(location)
+        return BLOCKS
+
+    loaded = load_from(Memory({path: text}), path, answer)
     assert (loaded.render(), calls) == ("", [asked])
 
 
 def test_plugins_that_cannot_be_had_are_an_error_at_their_location() -> None:
-    def refuse(location: str) -> dict[str, object]:
+    def refuse(location: str) -> dict[str, Block]:
         raise ValueError(f"{location}/x.py: no class")
 
     text = f"{USE}\nglobal_defs {{\n  plugin_checker_location p\n}}"
-    loaded = load_from(Memory({"lb.conf": text}), "lb.conf", refuse)  # type: ignore[arg-type]
+    loaded = load_from(Memory({"lb.conf": text}), "lb.conf", refuse)
     assert messages(loaded) == ["8:27 error: checker plugins cannot be used: p/x.py: no class"]

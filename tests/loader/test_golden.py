@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.loader.house import Memory, schemas
 
 from loader import load_from
+from tests.loader.house import Memory, schemas
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.conf"))

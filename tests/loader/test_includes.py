@@ -1,9 +1,11 @@
 """Included files: where they are looked for, what is insisted on, and whose place a mistake has."""
 
+from pathlib import Path
+
 import pytest
-from tests.loader.house import Memory, messages, read, schemas
 
 from loader import load, load_from
+from tests.loader.house import Memory, messages, read, schemas
 
 SERVER = "real_server 10.0.1.1 80 { }\n"
 
@@ -41,7 +43,7 @@ def test_alternatives_in_braces_are_read_in_turn() -> None:
 
 def test_a_block_can_include_its_servers() -> None:
     text = "virtual_server 10.0.0.1 80 {\nprotocol TCP\ninclude s.conf\ninclude s2.conf\n}"
-    loaded = read(text, s__conf=SERVER, s2__conf="\n" + SERVER.replace("1.1", "1.2"))
+    loaded = read(text, others={"s.conf": SERVER, "s2.conf": "\n" + SERVER.replace("1.1", "1.2")})
     assert loaded.config is not None, loaded.render()
     servers = loaded.config.virtual_servers[0].real_servers
     assert [(server.address, str(server.at)) for server in servers] == [
@@ -52,7 +54,7 @@ def test_a_block_can_include_its_servers() -> None:
 
 def test_a_mistake_in_an_included_file_has_its_place_there() -> None:
     text = "virtual_server 10.0.0.1 80 {\nprotocol TCP\ninclude s.conf\n}"
-    loaded = read(text, s__conf="real_server 10.0.1.1 80 {\n  wieght 1\n  checkers x\n}\nweight x")
+    loaded = read(text, others={"s.conf": "real_server 10.0.1.1 80 {\n  wieght 1\n  checkers x\n}\nweight x"})
     assert [f"{d.span.file}:{text}" for d, text in zip(loaded.diagnostics, messages(loaded), strict=True)] == [
         "s.conf:2:3 error: unknown keyword 'wieght' in real_server",
         "s.conf:3:12 error: no checker is named 'x'",
@@ -80,7 +82,7 @@ def test_a_mistake_in_an_included_file_has_its_place_there() -> None:
     ],
 )
 def test_each_include_insists_on_its_own(statement: str, message: str | None) -> None:
-    assert messages(read(statement, a__conf="")) == ([message] if message else [])
+    assert messages(read(statement, others={"a.conf": ""})) == ([message] if message else [])
 
 
 def test_a_file_may_be_included_twice_but_not_by_itself() -> None:
@@ -89,7 +91,8 @@ def test_a_file_may_be_included_twice_but_not_by_itself() -> None:
 
 
 def test_a_cycle_through_blocks_is_found() -> None:
-    loaded = read("virtual_server 10.0.0.1 80 {\nprotocol TCP\ninclude a\n}", a="real_server 10.0.0.2 {\ninclude a\n}")
+    files = {"a": "real_server 10.0.0.2 {\ninclude a\n}"}
+    loaded = read("virtual_server 10.0.0.1 80 {\nprotocol TCP\ninclude a\n}", others=files)
     assert messages(loaded) == ["2:9 error: this include leads back to itself"]
 
 
@@ -100,7 +103,7 @@ def test_a_brace_is_missed_in_the_file_that_lacks_it() -> None:
     assert wrong == ["etc/a:1:1 error: this block is not closed: '}' is missing"]
 
 
-def test_files_on_disk_are_read(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_files_on_disk_are_read(tmp_path: Path) -> None:
     (tmp_path / "d.conf").mkdir()
     (tmp_path / "b.conf").write_bytes(b"\xef\xbb\xbfglobal_defs { router_id b\n}\n# \xff\n")
     (tmp_path / "lb.conf").write_text("include [bd].conf\n")
@@ -109,7 +112,7 @@ def test_files_on_disk_are_read(tmp_path) -> None:  # type: ignore[no-untyped-de
     assert (loaded.config.global_defs.router_id, loaded.config.global_defs.at.file) == ("b", str(tmp_path / "b.conf"))
 
 
-def test_what_is_no_file_cannot_be_read(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_no_file_cannot_be_read(tmp_path: Path) -> None:
     none, folder = load(tmp_path / "none", schemas), load(tmp_path, schemas)
     assert none.render() == (
         f"{tmp_path}/none:1:1: error: cannot read the file: No such file or directory\n    1 |\n      | ^\n"

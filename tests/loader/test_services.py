@@ -1,9 +1,9 @@
 """Virtual and real servers: what they become, what is inherited, put right, or refused."""
 
 import pytest
-from tests.loader.house import complaints, good, service
 
 from loader.model import RealServer, Script, SorryServer, VirtualServer
+from tests.loader.house import complaints, good, service
 
 WHOLE = """
 TH_TCP_CHECK a {
@@ -62,7 +62,6 @@ virtual_server 10.0.0.1 80 {
 
 
 def test_every_keyword_arrives_where_it_belongs() -> None:
-    settings = {"delay_before_retry": 0.0, "warmup": 0.5, "connect_timeout": 2.5}
     assert good(WHOLE).virtual_servers == (
         VirtualServer(
             "10.0.0.1",
@@ -86,7 +85,9 @@ def test_every_keyword_arrives_where_it_belongs() -> None:
             retry=2,
             virtualhost="www.example.org",
             weight=5,
-            **settings,
+            delay_before_retry=0.0,
+            warmup=0.5,
+            connect_timeout=2.5,
             real_servers=(
                 RealServer(
                     "10.0.1.1",
@@ -103,7 +104,9 @@ def test_every_keyword_arrives_where_it_belongs() -> None:
                     retry=7,
                     delay_loop=1.0,
                     virtualhost="other.example.org",
-                    **settings,
+                    delay_before_retry=0.0,
+                    warmup=0.5,
+                    connect_timeout=2.5,
                 ),
                 RealServer(
                     "fd00::2",
@@ -116,7 +119,9 @@ def test_every_keyword_arrives_where_it_belongs() -> None:
                     retry=2,
                     delay_loop=6.0,
                     virtualhost="www.example.org",
-                    **settings,
+                    delay_before_retry=0.0,
+                    warmup=0.5,
+                    connect_timeout=2.5,
                 ),
             ),
         ),
@@ -135,8 +140,11 @@ def test_values_are_hashable_and_compare_without_their_places() -> None:
     assert service().real_servers[0].at != again.real_servers[0].at
 
 
+INNER = " protocol UDP\n real_server 10.0.1.2 { } }"
+
+
 def test_a_real_server_knows_its_place_from_its_virtual_server() -> None:
-    config = good("\n  virtual_server 10.0.0.1 80 { real_server 10.0.1.1 { }\n protocol UDP\n real_server 10.0.1.2 { } }")
+    config = good("\n  virtual_server 10.0.0.1 80 { real_server 10.0.1.1 { }\n" + INNER)
     found = config.virtual_servers[0]
     assert str(found.at) == "lb.conf:2:3"
     assert [str(server.at.within(found.at)) for server in found.real_servers] == ["lb.conf:2:32", "lb.conf:4:2"]
