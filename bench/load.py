@@ -136,15 +136,21 @@ def timed(text: str, cache: Cache) -> tuple[float, Loaded]:
     return time.process_time() - begin, loaded
 
 
+def best(text: str) -> tuple[float, Loaded, Cache]:
+    """The quickest of three first loads, since a shared machine only ever makes them slower."""
+    runs = [(*timed(text, cache), cache) for cache in (Cache(), Cache(), Cache())]
+    return min(runs, key=lambda run: run[0])
+
+
 def main() -> None:
     """Print one line for each shape."""
     servers = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     print(f"{servers} real servers, CPU seconds")
     print(f"{'shape':13} {'lines':>7} {'load':>6} {'lines/s':>9} {'reload':>7} decoded")
     for shape in (same, different, one_service, own_checkers, commented):
-        text, cache = "".join(shape(servers)), Cache()
+        text = "".join(shape(servers))
         lines = text.count("\n")
-        first, loaded = timed(text, cache)
+        first, loaded, cache = best(text)
         assert loaded.config is not None, loaded.render()[:2000]
         changed = text.rindex("weight")
         second, _ = timed(f"# moved\n{text[:changed]}alpha\n{text[changed:]}", cache)

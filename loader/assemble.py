@@ -80,27 +80,26 @@ class Assembly:
         services: dict[tuple[object, ...], Statement] = {}
         values: dict[type[Any], list[Any]] = {Checker: [], VirtualServer: []}
         for statement in found:
-            value = self._block(plans, statement)
-            if _first(statement) not in (SERVICE.title, GLOBAL.title):
-                self._declare(declared, statement)
-            if isinstance(value, VirtualServer):
-                self._once(services, _identity(value), statement, "this virtual_server is declared twice")
+            value, identity = self._block(plans, statement)
+            self._declare(declared, statement)
+            if identity:
+                self._once(services, identity, statement)
             if value is not None:
                 values[type(value)].append(value)
         if self._reader.is_whole:
             self._follow(declared)
         return Config(defs, tuple(values[Checker]), tuple(values[VirtualServer]))
 
-    def _block(self, plans: Mapping[str, Plan], statement: Statement) -> Any:
-        """The value of a top-level block, None when it has errors."""
+    def _block(self, plans: Mapping[str, Plan], statement: Statement) -> tuple[Any, tuple[object, ...]]:
+        """The value of a top-level block, None when it has errors, and its identity when it is a service."""
         plan = plans.get(_first(statement))
         if plan is None:
             self.problems += [problem.within(0, self._path) for problem in self._unknown(plans, statement)]
-            return None
+            return None, ()
         entry = self._entry(plan, statement)
         self._place(entry.problems, statement)
         self._references += [(reference, statement) for reference in entry.references]
-        return entry.value
+        return entry.value, entry.identity
 
     def _unknown(self, plans: Mapping[str, Plan], statement: Statement) -> list[Problem]:
         word = statement.keyword
@@ -125,11 +124,11 @@ class Assembly:
         fields = virtual_server(draft, self._placer(draft, text)) if plan is SERVICE else checker(draft)
         is_good = not any(problem.severity is Severity.ERROR for problem in draft.problems)
         value = plan.built(**fields, at=at) if is_good and plan.built else None
-        return Entry(value, tuple(draft.problems), tuple(_references(draft)))
+        return Entry(value, _identity(fields), tuple(draft.problems), tuple(_references(draft)))
 
     def _draft(self, plan: Plan, statement: Statement) -> Draft:
         """A top-level block, decoded with its marks counted from its own first character."""
-        relative = statement._replace(offset=0, inside=statement.inside - statement.offset, origin=())
+        relative = Statement(statement.text, 0, statement.body, statement.inside - statement.offset)
         return self._decoder.block(plan, relative, statement.origin or (self._path,))
 
     def _placer(self, draft: Draft, text: str) -> Callable[[Statement], Position]:
@@ -147,11 +146,13 @@ class Assembly:
         """Note a checker's name. One with errors counts too, lest everybody who names it be blamed."""
         name = words(statement.text)[1:2]
         if name and _first(statement)[:3] in PREFIXES:
-            self._once(declared, name[0], statement, f"a checker named {shown(name[0])} is declared twice")
+            self._once(declared, name[0], statement)
 
-    def _once(self, seen: dict[Any, Statement], key: object, statement: Statement, message: str) -> None:
+    def _once(self, seen: dict[Any, Statement], key: object, statement: Statement) -> None:
         first = seen.setdefault(key, statement)
         if first is not statement:
+            what = f"checker {key}" if isinstance(key, str) else " ".join(words(statement.text))
+            message = f"{shown(what)} is declared twice"
             related = (("first declared here", self._heading(first)),)
             self.problems.append(error(message, self._heading(statement), related=related))
 
@@ -200,10 +201,11 @@ def _first(statement: Statement) -> str:
     return statement.text.split(None, 1)[0]
 
 
-def _identity(service: VirtualServer) -> tuple[object, ...]:
-    if service.fwmark:
-        return service.fwmark, service.family
-    return service.address, service.port, service.protocol
+def _identity(fields: Mapping[str, Any]) -> tuple[object, ...]:
+    """What makes a service the same as another; empty for other blocks, and for services whose head was refused."""
+    if fields.get("fwmark"):
+        return fields["fwmark"], fields["family"]
+    return (fields["address"], fields["port"], fields["protocol"]) if fields.get("address") else ()
 
 
 def _references(draft: Draft) -> list[Reference]:

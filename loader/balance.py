@@ -6,7 +6,7 @@ from loader.diagnostics import Mark, Problem, error
 
 QUOTED = r'"(?:[^"\\\n]++|\\.)*+(?:"|\\?)'
 BRACE = re.compile(rf'[^"\\#!{{}}]*+(?:(?:{QUOTED}|\\.?|[#!][^\n]*+)[^"\\#!{{}}]*+)*+(?:([{{}}])|\Z)')
-"""All that hides or cannot be a brace, then a brace or the end: it matches wherever it is tried, so nothing is skipped."""
+"""All that hides or cannot be a brace, then a brace or the end: it matches wherever it is tried and skips nothing."""
 INDENT = re.compile(r"[ \t]*")
 
 

@@ -17,9 +17,13 @@ class Reference(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A decoded top-level block, None when it has errors. Marks count from its first character."""
+    """A decoded top-level block: its value, None when it has errors, and what no other block may share with it.
+
+    Marks count from its first character.
+    """
 
     value: Any
+    identity: tuple[object, ...] = ()
     problems: tuple[Problem, ...] = ()
     references: tuple[Reference, ...] = ()
 

@@ -65,11 +65,11 @@ class Decoder:
             return {}, wrong
         given = words(head.text)[1:]
         marker = given[0] if given and given[0] in plan.head else ""
-        slots, skipped = plan.head[marker], 1 if marker else 0
-        value = _arguments([slot.keyword for slot in slots], given[skipped:], 1 + skipped, plan.usage)
+        form, skipped = plan.head[marker], 1 if marker else 0
+        value = _arguments(form.keywords, given[skipped:], 1 + skipped, plan.usage)
         if isinstance(value, Fault):
             return {}, [_problem(value, None, head)]
-        return {slot.key: each for slot, each in zip(slots, value, strict=True)}, []
+        return dict(zip(form.keys, value, strict=True)), []
 
     def _body(self, plan: Plan, text: str, chain: tuple[str, ...]) -> Body:
         known = self._bodies.get((plan, text))

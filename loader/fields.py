@@ -79,8 +79,8 @@ class Keyword(msgspec.Struct, frozen=True):
         """How its value is written."""
         if self.kind == "arguments":
             return " ".join(option.as_argument for option in self.options)
-        form = "|".join(self.choices) or FORMS[self.kind]
-        return f"[{form}]" if self.bare is not None else f"{form} {self.limits}".rstrip()
+        form = f"{'|'.join(self.choices) or FORMS[self.kind]} {self.limits}".rstrip()
+        return f"[{form}]" if self.bare is not None or self.kind == "bool" else form
 
     @property
     def as_argument(self) -> str:
@@ -112,9 +112,9 @@ FORMS: dict[str, str] = {
     "int": "N",
     "float": "NUMBER",
     "seconds": "SECONDS",
-    "bool": "[on|off]",
+    "bool": "on|off",
     "address": "IP",
-    "port": "PORT",
+    "port": "PORT (1..65535)",
     "prefix": "PREFIX|NETMASK",
     "words": "WORD ...",
     "ranges": "N|N-M ...",

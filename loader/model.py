@@ -66,7 +66,7 @@ class GlobalDefs:
     at: Position = position()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSettings:
     """What governs a check. A checker's own say goes before its real server's, that before its virtual server's.
 
@@ -75,7 +75,6 @@ class CheckSettings:
 
     connect_timeout: float | None = option("seconds", None, min=TICK, max=MONTH, unit="s", help="limit for a check")
     delay_loop: float | None = option("seconds", None, min=TICK, max=MONTH, unit="s", help="time from check to check")
-    retry: int | None = option("int", None, min=1, max=TRIES, help="tries after a failure before the check is down")
     delay_before_retry: float | None = option("seconds", None, min=0, max=MONTH, unit="s", help="wait before a try")
     warmup: float | None = option("seconds", None, min=0, max=MONTH, unit="s", help="longest wait before the first")
 
@@ -118,11 +117,11 @@ class SorryServer:
     inhibit: bool = option("bool", False, name="sorry_server_inhibit", bare=True, help="weight 0 instead of removal")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings(CheckSettings):
     """What a virtual server says for all its real servers, and a real server for itself."""
 
-    weight: int = option("int", 1, min=0, max=HEAVIEST, help="share of the connections; 0 takes no new ones")
+    retry: int | None = option("int", None, min=1, max=TRIES, help="tries after a failure before the check is down")
     inhibit_on_failure: bool = option("bool", False, bare=True, help="weight 0 instead of removal on failure")
     method: str = option("str", "NAT", name="lb_kind", aliases=("lvs_method",), choices=METHODS, help="forwarding")
     alpha: bool = option("bool", False, bare=True, help="down until a check says otherwise")
@@ -138,6 +137,7 @@ class RealServer(ServerSettings):
 
     address: str = argument("address")
     port: int = argument("int", 0, min=0, max=65535)
+    weight: int = option("int", 1, min=0, max=HEAVIEST, help="share of the connections; 0 takes no new ones")
     notify_up: Script | None = option("script", None, help="run when the server comes up")
     notify_down: Script | None = option("script", None, help="run when it goes down")
     checkers: tuple[str, ...] = option("words", (), help="names of the checkers it follows")

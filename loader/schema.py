@@ -4,7 +4,7 @@ A block is one frozen dataclass whose fields are made by `option`, `argument`, `
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -34,17 +34,24 @@ class Slot(NamedTuple):
     gathers: bool = False
 
 
+class Form(NamedTuple):
+    """One way to write a block's head: its keywords in order, and the keys of their values."""
+
+    keys: tuple[str, ...] = ()
+    keywords: tuple[Keyword, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
     """How one kind of block is decoded. ``built`` is its dataclass, None for a block inside a plugin's.
 
-    ``head`` has for each form that the words before the brace can take its slots, by the word that marks the form, ""
-    for the usual one. ``options`` are what a plugin declared: key, name, default. ``usage`` is how the head is written.
+    ``head`` has the forms that the words before the brace can take, by the word that marks a form, "" for the usual
+    one. ``options`` are what a plugin declared: key, name, default. ``usage`` is how the head is written.
     """
 
     title: str
     built: type[Any] | None
-    head: Mapping[str, tuple[Slot, ...]]
+    head: Mapping[str, Form]
     slots: Mapping[str, Slot]
     required: tuple[Slot, ...]
     options: tuple[tuple[str, str, object], ...]
@@ -119,9 +126,11 @@ def common_words(built: Model) -> frozenset[str]:
 
 
 def _plan(title: str, built: type[Any] | None, slots: list[Slot], own: Sequence[Slot] = ()) -> Plan:
-    arguments = [slot for slot in slots if slot.role == "argument"]
-    markers = dict.fromkeys(["", *(slot.keyword.marker for slot in arguments)])
-    head = {marker: tuple(s for s in arguments if s.keyword.marker == marker) for marker in markers}
+    head = {"": Form()}
+    for slot in slots:
+        if slot.role == "argument":
+            form = head.get(slot.keyword.marker, Form())
+            head[slot.keyword.marker] = Form((*form.keys, slot.key), (*form.keywords, slot.keyword))
     inside = [slot for slot in slots if slot.role != "argument"]
     return Plan(
         title,
@@ -130,13 +139,14 @@ def _plan(title: str, built: type[Any] | None, slots: list[Slot], own: Sequence[
         {name: slot for slot in inside for name in slot.keyword.names},
         tuple(slot for slot in inside if slot.keyword.required),
         tuple((slot.key, slot.keyword.name, typed_default(slot.keyword)) for slot in own),
-        f"{title} {' | '.join(filter(None, map(_form, head.values())))}".rstrip(),
+        _usage(title, head.values()),
     )
 
 
-def _form(arguments: tuple[Slot, ...]) -> str:
-    """One way to write a head: ``ADDRESS [PORT]``."""
-    return " ".join(slot.keyword.as_argument for slot in arguments)
+def _usage(title: str, forms: Iterable[Form]) -> str:
+    """``virtual_server ADDRESS [PORT] | fwmark N { ... }``."""
+    written = [" ".join(keyword.as_argument for keyword in form.keywords) for form in forms]
+    return " ".join(filter(None, [title, " | ".join(filter(None, written)), "{ ... }"]))
 
 
 def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
@@ -155,7 +165,7 @@ def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
 
 def _beside(key: str, keyword: Keyword, group: Model) -> list[Slot]:
     plan = plan_of(group, keyword.name)
-    arguments = tuple(slot.keyword for slot in plan.head[""])
+    arguments = plan.head[""].keywords
     options = [Slot(f"{key} {slot.key}", slot.keyword, "option") for slot in plan.slots.values()]
     return [Slot(key, msgspec.structs.replace(keyword, options=arguments), "option"), *options]
 

@@ -1,5 +1,6 @@
 """Programs to run: a command line, and whom it runs as. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ import pyparsing as pp
 from loader.diagnostics import did_you_mean, shown
 from loader.grammar import COMMAND
 from loader.values import Fault
+
+SPECIAL = re.compile(r"""['"\\]""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def _with_identity(command: tuple[str, ...], identity: list[str], users: frozens
 
 def split_command(line: str) -> tuple[str, ...] | None:
     """A command line as its arguments: blanks part them, quotes and backslashes keep them whole. None: open quote."""
-    if not any(special in line for special in "'\"\\"):
+    if not SPECIAL.search(line):
         return tuple(line.split())
     try:
         return tuple(COMMAND.parse_string(line))

@@ -117,7 +117,8 @@ def _sorry_server(draft: Draft, fields: dict[str, Any]) -> SorryServer | None:
     own_port = port if port and method == "NAT" else fields.get("port", 0)
     if port and port != own_port and fields["address"]:
         draft.warn("sorry_server", f"{method} cannot change the port: {own_port} is taken")
-    return SorryServer(address, own_port if fields["address"] else port, method, extras.get("inhibit", False))
+    extras["method"] = method
+    return SorryServer(address, own_port if fields["address"] else port, **extras)
 
 
 def _misfit(service: dict[str, Any], address: str, method: str) -> str:

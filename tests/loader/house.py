@@ -57,11 +57,13 @@ def schemas(location: str) -> dict[str, Block]:
 
 
 def read(
-    text: str, users: frozenset[str] = frozenset(), cache: Cache | None = None, **others: str
+    text: str,
+    users: frozenset[str] = frozenset(),
+    cache: Cache | None = None,
+    others: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """Load a text as ``lb.conf``; ``others`` are further files, ``__`` in their names standing for a dot."""
-    files = {"lb.conf": text} | {name.replace("__", "."): body for name, body in others.items()}
-    return load_from(Memory(files), "lb.conf", schemas, users, cache)
+    """Load a text as ``lb.conf``; ``others`` are further files by path."""
+    return load_from(Memory({"lb.conf": text, **(others or {})}), "lb.conf", schemas, users, cache)
 
 
 def good(text: str, users: frozenset[str] = frozenset()) -> Config:
