@@ -4,8 +4,11 @@ Only ``main`` uses it. What it needs of the command line comes as `Settings`.
 """
 
 import os
+import pwd
 import signal
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,9 +18,11 @@ import msgspec
 import structlog
 from gevent.event import AsyncResult
 
-from actors import console, control
+from actors.console import Console
+from actors.control import ControlServer
+from actors.control_client import default_path
 from actors.messages import Crash, Message, Revive, Shutdown, Stop
-from actors.planes import DataPlane, PlaneUnavailable
+from actors.planes import DataPlane
 from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import MemoryPlane
 from actors.planes.userspace import UserspacePlane
@@ -30,7 +35,7 @@ from actors.supervisor_actor import Reload, SupervisorActor
 from actors.tree import Tree, grow
 from loader import Cache, Loaded, load
 from loader.fields import Block
-from loader.model import Config
+from loader.model import Config, Identity
 from plugins import registry
 from plugins.api import describe
 
@@ -73,7 +78,7 @@ class Configuration:
             self._location = location
             self.found = registry.find((location,) if location else ())
             for blame in self.found.blamed:
-                log.error("plugin refused", file=blame.file, reason=blame.reason)
+                log.error("plugin refused", place=str(blame))
         return {keyword: msgspec.convert(describe(plugin), Block) for keyword, plugin in self.found.checkers.items()}
 
 
@@ -139,6 +144,22 @@ class Daemon:
         self._system.tell(id, message)
         return f"told {id}"
 
+    @contextmanager
+    def _doors(self) -> Iterator[None]:
+        """The control socket, and the console when asked for."""
+        snapshot = self._snapshot
+        asks = {
+            "status": lambda request: snapshot.status(),
+            "tree": lambda request: {"tree": snapshot.tree()},
+            "why": lambda request: {"id": request["id"], "lines": snapshot.why(request["id"])},
+        }
+        with ExitStack() as stack:
+            stack.enter_context(ControlServer(self._settings.socket or default_path(), asks))
+            if self._settings.console is not None:
+                words = {**_words(snapshot), "tell": self.tell, "Crash": Crash, "Stop": Stop, "Revive": Revive}
+                stack.enter_context(Console(self._settings.console, words))
+            yield
+
     def _listen_to_signals(self) -> None:
         gevent.signal_handler(signal.SIGHUP, self.reload)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -153,10 +174,6 @@ class Daemon:
         }
 
 
-class ConsoleWords:
-    """What an operator finds in the console."""
-
-
 def check(conf: Path) -> int:
     """Load ``conf`` and print what is wrong with it: the exit code, as of keepalived's ``--config-test``."""
     if not conf.is_file():
@@ -166,6 +183,25 @@ def check(conf: Path) -> int:
     loaded = configuration.read()
     print(loaded.render(), end="", file=sys.stderr)
     return CHECK_FAULTY if loaded.diagnostics or configuration.found.blamed else CHECK_GOOD
+
+
+def _words(snapshot: Snapshot) -> dict[str, Callable[..., Any]]:
+    """What an operator finds in the console to look around with."""
+
+    def tree() -> None:
+        """Every actor, its phase, its crashes and its waiting messages."""
+        for row in snapshot.tree():
+            print(f"{'  ' * row['depth']}{row['id']}  {row['phase']}  crashes {row['crashes']}  mail {row['mailbox']}")
+
+    def status() -> dict[str, Any]:
+        """The whole state as data."""
+        return snapshot.status()
+
+    def why(id: str) -> None:
+        """How the actor ``id`` came to its status."""
+        print("\n".join(snapshot.why(id)))
+
+    return {"tree": tree, "status": status, "why": why}
 
 
 def _fixed(running: Config, wanted: Config) -> str:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import click
 
-from actors.daemon import Daemon, Settings, check
+from actors.control import AlreadyInUse
+from actors.daemon import EXIT_CONFIGURATION, EXIT_FATAL, ConfigurationError, Daemon, Settings, check
 from actors.logs import configure
 from actors.picture import picture
+from actors.planes import PlaneUnavailable
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,12 +42,18 @@ def main(
     configure(log_level, log_format)
     if only_check:
         sys.exit(check(conf))
-    settings = Settings(conf, dry_run=dry_run, socket=socket, console=console)
-    daemon = Daemon(settings)
-    if only_tree:
-        click.echo(picture(daemon.tree))
-        sys.exit(0)
-    sys.exit(daemon.run())
+    try:
+        daemon = Daemon(Settings(conf, dry_run=dry_run, socket=socket, console=console))
+        if only_tree:
+            click.echo(picture(daemon.tree))
+            return
+        sys.exit(daemon.run())
+    except ConfigurationError as error:
+        click.echo(str(error), nl=False, err=True)
+        sys.exit(EXIT_CONFIGURATION)
+    except (PlaneUnavailable, AlreadyInUse, OSError) as error:
+        click.echo("\n".join([f"understudyd: {error}", *(f"  {way}" for way in getattr(error, "remedies", ()))]), err=True)
+        sys.exit(EXIT_FATAL)
 
 
 if __name__ == "__main__":
