@@ -161,7 +161,7 @@ def test_the_console_is_private_and_only_there_when_asked_for(folder: Path, port
     with backends(servers), running(folder, conf, "--console", str(console)):
         assert console.stat().st_mode & 0o777 == 0o600
         assert "check/web@" in type_into(console, "tree()")
-        assert "OK needs 1" in type_into(console, f"why('check/web@127.0.0.1:{servers[0]}')")
+        assert "results in a row against it" in type_into(console, f"why('check/web@127.0.0.1:{servers[0]}')")
 
 
 def test_a_reload_touches_only_what_changed(folder: Path, ports: list[int]) -> None:
