@@ -151,6 +151,7 @@ class Daemon:
         asks = {
             "status": lambda request: snapshot.status(),
             "tree": lambda request: {"tree": snapshot.tree()},
+            "internals": lambda request: snapshot.internals(),
             "why": lambda request: {"id": request["id"], "lines": snapshot.why(request["id"])},
         }
         with ExitStack() as stack:

@@ -1,8 +1,12 @@
 """What an operator sees: the whole state as plain data, joined from configuration, board and living actors."""
 
+import gc
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
+
+from greenlet import greenlet
 
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.core.quorum import Member
@@ -58,6 +62,16 @@ class Snapshot:
         context = self._system.find(id)
         said = context.actor.explain() if context and hasattr(context.actor, "explain") else []
         return [f"{id} is {charge.phase.value}", *said, *self._crashes(charge)]
+
+    def internals(self) -> dict[str, int]:
+        """Counts of what could leak. Finding the greenlets looks at every object: not for polling."""
+        return {
+            "actors": len(self._system.alive()),
+            "greenlets": sum(isinstance(each, greenlet) for each in gc.get_objects()),
+            "threads": len(os.listdir("/proc/self/task")),
+            "descriptors": len(os.listdir("/proc/self/fd")),
+            "undelivered": self._system.undelivered,
+        }
 
     @property
     def _supervisor(self) -> SupervisorActor:
