@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import regex
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from plugins.api import Failed, Passed, Target, Tls, block, checker, option
+from plugins.api import Failed, Passed, Target, Tls, block, checker, explain, option
 
 HEADER_LIMIT = 16 * 1024
 """Bytes that headers, interim answers and trailers may have together; keepalived allows 4095 of headers."""
@@ -57,6 +57,8 @@ class HttpGet:
                 _judge(url, self._follow(target, url))
             except Failed as failed:
                 raise Failed(f"{url.path}: {failed.detail}") from None
+            except OSError as error:
+                raise Failed(f"{url.path}: {explain(error)}") from None
         return Passed()
 
     def tls(self, url: Url) -> Tls | None:

@@ -6,7 +6,7 @@ Nothing of the daemon's insides is here. A plugin imports this, the standard lib
 from plugins.api.declare import block, checker
 from plugins.api.describe import build, describe
 from plugins.api.options import REQUIRED, RESERVED, BadPlugin, option
-from plugins.api.outcome import Failed, Passed, outcome
+from plugins.api.outcome import Failed, Passed, explain, outcome
 from plugins.api.target import Target
 from plugins.api.tls import Tls
 
@@ -22,6 +22,7 @@ __all__ = [
     "build",
     "checker",
     "describe",
+    "explain",
     "option",
     "outcome",
 ]

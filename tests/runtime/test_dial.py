@@ -1,0 +1,352 @@
+"""Both dials under one contract, then what is particular to each."""
+
+import socket
+import subprocess
+import sys
+import threading
+from time import monotonic
+
+import gevent
+import pytest
+
+from actors.runtime.dial import CooperativeDial, NativeDial
+from plugins.api import Target, Tls
+from tests.plugins.certificates import certificate, server_context  # noqa: F401  (fixtures)
+from tests.plugins.peers import no_leak, peer
+
+DIALS = [CooperativeDial, NativeDial]
+HOST = "127.0.0.1"
+gevent.get_hub().loop.timer(0)  # the hub's own descriptors are open before any are counted
+
+
+def run(work):
+    """What ``work`` gives, in a greenlet of its own."""
+    return gevent.spawn(work).get()
+
+
+def soon(seconds=1.0):
+    return monotonic() + seconds
+
+
+def echo(client):
+    while data := client.recv(65536):
+        client.sendall(data)
+
+
+def mute(client):
+    client.recv(1)
+
+
+@pytest.fixture(params=DIALS)
+def dial(request):
+    return request.param()
+
+
+def test_what_is_sent_comes_back(dial):
+    with no_leak(), peer(echo) as server:
+
+        def work():
+            with dial.connect(HOST, server.port, soon()) as sock:
+                sock.sendall(b"hello")
+                buffer = bytearray(5)
+                assert sock.recv_into(buffer) == 5
+                return bytes(buffer), sock.getpeername(), sock.family
+
+        assert run(work) == (b"hello", (HOST, server.port), socket.AF_INET)
+
+
+def test_more_than_a_socket_holds_is_sent_whole(dial):
+    size = 8 << 20
+    counted = []
+
+    def count(client):
+        total = 0
+        while total < size:
+            total += len(client.recv(1 << 20))
+        counted.append(total)
+
+    with no_leak(), peer(count) as server:
+
+        def work():
+            with dial.connect(HOST, server.port, soon(5)) as sock:
+                sock.sendall(memoryview(bytes(size)))
+                return sock.recv(1)
+
+        assert run(work) == b""
+    assert counted == [size]
+
+
+def test_ipv6_is_dialled_as_ipv4_is(dial):
+    with no_leak(), peer(echo, socket.AF_INET6) as server:
+
+        def work():
+            with dial.connect("::1", server.port, soon()) as sock:
+                return sock.getpeername()[:2]
+
+        assert run(work) == ("::1", server.port)
+
+
+def test_the_source_address_is_bound(dial):
+    with no_leak(), peer(mute) as server:
+
+        def work():
+            with dial.connect(HOST, server.port, soon(), "127.0.0.9") as sock:
+                return sock.getsockname()
+
+        assert run(work) in server.clients
+        assert server.clients[0][0] == "127.0.0.9"
+
+
+def test_a_source_port_can_be_used_again_at_once(dial):
+    with socket.create_server((HOST, 0)) as probe:
+        port = probe.getsockname()[1]
+    with no_leak(), peer(echo) as server:
+
+        def work():
+            with dial.connect(HOST, server.port, soon(), "", port) as sock:
+                sock.sendall(b"x")
+                return sock.recv(1), sock.getsockname()
+
+        assert [run(work) for _ in range(3)] == [(b"x", (HOST, port))] * 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "text"),
+    [
+        ((HOST, 1), ConnectionRefusedError, "connect: Connection refused"),
+        ((HOST, 1, "192.0.2.1"), OSError, "bind to 192.0.2.1:0: Cannot assign requested address"),
+        (("localhost", 1), OSError, "illegal IP address string passed to inet_pton"),
+        ((HOST, 1, "::1"), OSError, ""),
+    ],
+)
+def test_a_connect_that_fails_says_why_and_closes(arguments, kind, text, dial):
+    host, port, *bind = arguments
+
+    def work():
+        with pytest.raises(kind) as caught:
+            dial.connect(host, port, soon(), *bind)
+        return caught.value.strerror or str(caught.value)
+
+    with no_leak():
+        assert text in run(work)
+
+
+def unanswered():
+    """A listener whose queue is full: further connects get no answer."""
+    listener = socket.create_server((HOST, 0), backlog=0)
+    fillers = []
+    for _ in range(3):
+        filler = socket.socket()
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+        fillers.append(filler)
+    return listener, fillers
+
+
+def test_a_connect_without_answer_ends_at_the_deadline(dial):
+    listener, fillers = unanswered()
+
+    def work():
+        with pytest.raises(TimeoutError, match=r"^connect timed out$"):
+            dial.connect(HOST, listener.getsockname()[1], soon(0.1))
+
+    began = monotonic()
+    with no_leak():
+        run(work)
+    assert 0.1 <= monotonic() - began < 0.5
+    for sock in (listener, *fillers):
+        sock.close()
+
+
+def test_one_deadline_is_over_all_that_is_done(dial):
+    def chatter(client):
+        over = threading.Event()
+        while not over.wait(0.01):
+            client.sendall(b"x")
+
+    def work():
+        with dial.connect(HOST, server.port, soon(0.15)) as sock, pytest.raises(TimeoutError, match="timed out"):
+            while True:
+                sock.recv(1)
+
+    began = monotonic()
+    with no_leak(), peer(chatter) as server:
+        run(work)
+    assert 0.15 <= monotonic() - began < 0.6
+
+
+def test_a_peer_that_never_stops_sending_keeps_to_the_deadline_too(dial):
+    def flood(client):
+        while True:
+            client.sendall(bytes(1 << 20))
+
+    def work():
+        with dial.connect(HOST, server.port, soon(0.1)) as sock, pytest.raises(TimeoutError):
+            while True:
+                sock.recv(10)
+
+    began = monotonic()
+    with no_leak(), peer(flood) as server:
+        run(work)
+    assert monotonic() - began < 0.6
+
+
+def test_a_call_may_have_a_limit_of_its_own(dial):
+    def work():
+        with dial.connect(HOST, server.port, soon()) as sock:
+            sock.settimeout(0.05)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+            limit = sock.gettimeout()
+            sock.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                sock.recv(1)
+            blocking = sock.getblocking()
+            sock.settimeout(None)
+            sock.sendall(b"x")
+            return limit, blocking, sock.recv(1)
+
+    with no_leak(), peer(echo) as server:
+        assert run(work) == (0.05, False, b"x")
+
+
+def test_a_file_made_of_a_socket_outlives_it(dial):
+    def work():
+        sock = dial.connect(HOST, server.port, soon())
+        with sock, sock.makefile("rwb") as file:
+            sock.close()
+            file.write(b"one\ntwo\n")
+            file.flush()
+            return file.readline(), file.readline()
+
+    with no_leak(), peer(echo) as server:
+        assert run(work) == (b"one\n", b"two\n")
+
+
+def test_what_makes_no_sense_is_refused_in_words(dial):
+    def work():
+        with dial.connect(HOST, server.port, soon()) as sock:
+            for refused in (sock.dup, sock.accept):
+                with pytest.raises(OSError, match="a probe's socket"):
+                    refused()
+            with pytest.raises(ValueError, match="not negative"):
+                sock.settimeout(-1)
+
+    with no_leak(), peer(mute) as server:
+        run(work)
+
+
+def test_tls_is_the_same_over_both(dial, tls_server):
+    def work():
+        target = Target(HOST, tls_server.port, 2, dial=dial)
+        with target.connect(tls=Tls("localhost")) as sock, sock.makefile("rwb") as file:
+            sock.settimeout(0.5)
+            file.write(b"line\n" * 10_000)
+            file.flush()
+            sock.sendall(b"end\n")
+            lines = [file.readline() for _ in range(10_001)]
+            return lines[0], lines[-1], sock.version(), sock.getpeername(), hasattr(sock, "listen")
+
+    with no_leak():
+        assert run(work) == (b"line\n", b"end\n", "TLSv1.3", (HOST, tls_server.port), False)
+
+
+@pytest.fixture()
+def tls_server(server_context):
+    with peer(echo, context=server_context) as server:
+        yield server
+
+
+class DeadlinePassed(BaseException):
+    """As the runtime throws into a probe that is too late."""
+
+
+def loop_watchers():
+    return gevent.get_hub().loop.activecnt
+
+
+@pytest.mark.parametrize("stage", ["connect", "receive", "handshake"])
+def test_what_is_thrown_into_a_probe_leaves_no_socket_and_no_watcher(stage):
+    listener, fillers = unanswered()
+    dial = CooperativeDial()
+
+    def work(port):
+        target = Target(HOST, listener.getsockname()[1] if stage == "connect" else port, 5, dial=dial)
+        with target.connect(Tls() if stage == "handshake" else None) as sock:
+            sock.recv(1)
+
+    with peer(mute) as server:
+        watchers = loop_watchers()
+        with no_leak():
+            greenlet = gevent.spawn(work, server.port)
+            gevent.sleep(0)
+            gevent.spawn(lambda: None).join()
+            for _ in range(100):
+                gevent.idle()
+            greenlet.kill(DeadlinePassed, block=False)
+            greenlet.join(1)
+            assert isinstance(greenlet.exception, DeadlinePassed)
+            assert loop_watchers() == watchers
+            del greenlet
+            server.end_clients()
+    for sock in (listener, *fillers):
+        sock.close()
+
+
+def test_two_greenlets_cannot_wait_for_one_socket():
+    def work():
+        with dial.connect(HOST, server.port, soon()) as sock:
+            first = gevent.spawn(sock.recv, 1)
+            gevent.sleep(0)
+            with pytest.raises(RuntimeError, match="another greenlet waits"):
+                sock.recv(1)
+            sock.sendall(b"x")
+            return first.get()
+
+    dial = CooperativeDial()
+    with no_leak(), peer(echo) as server:
+        assert run(work) == b"x"
+
+
+def test_after_a_stall_what_has_arrived_is_believed_before_the_timer():
+    def stall():
+        end = monotonic() + 0.2
+        while monotonic() < end:
+            pass
+
+    def work():
+        with dial.connect(HOST, server.port, soon(0.1)) as sock:
+            gevent.get_hub().loop.run_callback(stall)
+            return sock.recv(1)
+
+    dial = CooperativeDial()
+    with no_leak(), peer(lambda client: client.sendall(b"x")) as server:
+        assert run(work) == b"x"
+
+
+NATIVE_UNDER_PATCH = """
+from gevent import monkey
+monkey.patch_all()
+from time import monotonic
+from gevent import get_hub
+from gevent._hub_local import get_hub_if_exists
+from actors.runtime.dial import NativeDial
+from plugins.api import Target, Tls
+start = monkey.get_original("_thread", "start_new_thread")
+queue = monkey.get_original("queue", "SimpleQueue")()
+def probe():
+    try:
+        with Target("127.0.0.1", PORT, 2, dial=NativeDial()).connect(Tls()) as sock:
+            sock.sendall(b"native")
+            queue.put((sock.recv(6), get_hub_if_exists()))
+    except BaseException as error:
+        queue.put(error)
+start(probe, ())
+print(queue.get())
+"""
+
+
+def test_under_a_patched_standard_library_the_native_dial_touches_no_hub(tls_server):
+    program = NATIVE_UNDER_PATCH.replace("PORT", str(tls_server.port))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=10)
+    assert (done.stdout, done.stderr) == ("(b'native', None)\n", "")
