@@ -113,7 +113,7 @@ class SorryServer:
 
     address: str = argument("address")
     port: int = argument("port", 0)
-    method: str = option("str", "NAT", name="sorry_server_lvs_method", choices=METHODS, help="its forwarding method")
+    method: str = option("str", "NAT", name="sorry_server_lvs_method", choices=METHODS, help="the service's if unsaid")
     inhibit: bool = option("bool", False, name="sorry_server_inhibit", bare=True, help="weight 0 instead of removal")
 
 

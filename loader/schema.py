@@ -166,7 +166,8 @@ def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
 def _beside(key: str, keyword: Keyword, group: Model) -> list[Slot]:
     plan = plan_of(group, keyword.name)
     arguments = plan.head[""].keywords
-    options = [Slot(f"{key} {slot.key}", slot.keyword, "option") for slot in plan.slots.values()]
+    unsaid = {name: msgspec.structs.replace(slot.keyword, default=None) for name, slot in plan.slots.items()}
+    options = [Slot(f"{key} {plan.slots[name].key}", keyword, "option") for name, keyword in unsaid.items()]
     return [Slot(key, msgspec.structs.replace(keyword, options=arguments), "option"), *options]
 
 
