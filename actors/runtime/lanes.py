@@ -168,6 +168,10 @@ class Lanes:
         self._lanes[id] = lane = ThreadLane(self._hand_in) if threaded else GreenletLane(self._workers)
         return lane
 
+    def known(self) -> tuple[str, ...]:
+        """Ids of the checkers whose lanes are still known."""
+        return tuple(self._lanes)
+
     def _hand_in(self, lane: ThreadLane, ended: Ended, report: Report) -> None:
         self._inbox.append((lane, ended, report))
         self._async.send()

@@ -30,13 +30,15 @@ class Workers:
         self._idle: list[greenlet] = []
         self._waiting: deque[Work] = deque()
         self._turn = 0
+        self._called = False
         # Callbacks that add callbacks keep libev from polling; a timer, even of no time, is served after the poll.
         self._after_poll: Any = self._hub.loop.timer(0.0)
 
     def spawn(self, work: Callable[..., Any], *args: Any) -> None:
         """Have ``work(*args)`` run soon."""
         self._waiting.append((work, args))
-        if len(self._waiting) == 1:
+        if not self._called:
+            self._called = True
             self._hub.loop.run_callback(self._begin)
 
     @property
@@ -51,7 +53,8 @@ class Workers:
         while self._waiting and self._turn:
             worker = self._idle.pop() if self._idle else greenlet(self._work, self._hub)
             worker.switch()
-        if self._waiting:
+        self._called = bool(self._waiting)
+        if self._called:
             self._after_poll.start(self._begin)
 
     def _work(self) -> None:
