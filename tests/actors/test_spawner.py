@@ -15,7 +15,6 @@ from actors.messages import Ran, Run
 from actors.scripts import AT_ONCE
 from actors.spawner import DIED, SCRIPTS, Ended, Spawner
 
-
 LOOK_AROUND = """
 import os, signal, sys
 files = [fd for fd in range(100) if os.path.exists(f"/proc/self/fd/{fd}")]
@@ -177,7 +176,7 @@ def test_waiting_for_nothing_ends_at_once_and_for_a_long_program_at_the_limit(sp
     assert (spawner.drain(0.01), spawner.drain(5)) == (False, True)
 
 
-def test_when_its_process_dies_the_running_are_reported_and_ended_and_the_next_gets_a_new_process(tmp_path: Path) -> None:
+def test_when_its_process_dies_the_running_are_reported_and_ended_and_the_next_gets_a_new_one(tmp_path: Path) -> None:
     spawner = Spawner()
     pid, first = tmp_path / "pid", spawner.pid
     waiter = gevent.spawn(spawner.run, ("/bin/sh", "-c", f"echo $$ > {pid}; exec sleep 60"))
