@@ -56,6 +56,13 @@ def talk(path: Path, said: bytes) -> list[Any]:
             return [json.loads(each) for each in reader]
 
 
+def greet(listener: GreenSocket) -> None:
+    """Speak another protocol, once."""
+    with listener.accept()[0] as client:
+        client.recv(1024)
+        client.sendall(b"220 hello\r\n")
+
+
 @pytest.mark.parametrize(
     ("request_", "reply"),
     [
@@ -81,7 +88,7 @@ def test_requests_on_one_connection_are_answered_in_order_bad_ones_too_until_it_
         {"version": 1},
         {"error": "JSON is malformed: object keys must be strings (byte 1)"},
         {"error": "Expected `object`, got `array`"},
-        {"error": "JSON is malformed: invalid character (byte 0)"},
+        {"error": "Input data was truncated"},
         {"version": 1},
     ]
 
@@ -148,7 +155,7 @@ def test_what_does_not_speak_json_is_named_as_such(tmp_path: Path) -> None:
     with GreenSocket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         other.bind(os.fspath(path))
         other.listen()
-        gevent.spawn(lambda: other.accept()[0].sendall(b"220 hello\r\n"))
+        gevent.spawn(greet, other)
         assert aside(path, {}) == f"Unreachable: what listens at {path} does not speak as understudyd does"
 
 
