@@ -50,9 +50,9 @@ class AlreadyInUse(Exception):
 class ControlServer:
     """Answers requests on a Unix socket of mode 0600.
 
-    ``asks`` maps the word of a request to what answers it, given the whole `Request`. Its result must be what msgspec
-    can write as JSON. A plain LookupError or ValueError in it is the asker's mistake, and its text the error of the reply;
-    anything else is ours and goes to the log. As a context manager it listens within the block.
+    ``asks`` maps the word of a request to what answers it, given the whole `Request`; its result must be what msgspec
+    can write as JSON. A plain LookupError or ValueError in it is the asker's mistake: its text is the error of the
+    reply. Anything else is ours and goes to the log. As a context manager it listens within the block.
     """
 
     def __init__(self, path: Path, asks: Asks, idle: float = IDLE) -> None:
