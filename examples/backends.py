@@ -18,9 +18,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Page(BaseHTTPRequestHandler):
-    """Every page says who serves it."""
-
-    protocol_version = "HTTP/1.1"
+    """Every page says who serves it. A connection is for one page, so that the next may come from another backend."""
 
     def do_GET(self) -> None:
         """Answer."""
@@ -68,7 +66,9 @@ def main() -> None:
     end_with_parent()
     pids = {serve(server): port_of(server) for server in listening(words.ports, words.tcp)}
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: end(*pids))
+        # A shell that starts this in its background has the terminal's interrupt ignored: then the parent ends it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: end(*pids))
     for pid, port in pids.items():
         print(f"backend {port}: pid {pid}", flush=True)
     while pids:
