@@ -26,7 +26,7 @@ def closing(text: str, folder: Path, ci: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("text", "ci", "closing_line"),
     [
-        (ONE_TEST, "true", (1, "1 failed")),
+        (ONE_TEST, "true", (1, "1 error")),
         (ONE_TEST, "", (0, "1 skipped")),
         (ONE_FILE, "true", (2, "1 error")),
         (ONE_FILE, "", (5, "1 skipped")),
