@@ -13,7 +13,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import gevent
 import msgspec
@@ -30,8 +30,17 @@ IDLE = 60.0
 CLIENTS = 16
 """Connections served at once; more wait until one ends."""
 
-Asks = Mapping[str, Callable[[dict[str, Any]], Any]]
 log = structlog.get_logger()
+
+
+class Request(dict[str, Any]):
+    """What was asked. A word that it lacks raises a LookupError that says so."""
+
+    def __missing__(self, word: str) -> NoReturn:
+        raise LookupError(f"the request needs {word!r}")
+
+
+Asks = Mapping[str, Callable[[Request], Any]]
 
 
 class AlreadyInUse(Exception):
@@ -41,9 +50,9 @@ class AlreadyInUse(Exception):
 class ControlServer:
     """Answers requests on a Unix socket of mode 0600.
 
-    ``asks`` maps the word of a request to what answers it, given the whole request. Its result must be what msgspec can
-    write as JSON; a LookupError or ValueError in it is the asker's mistake and becomes the error of the reply. As a
-    context manager it listens within the block.
+    ``asks`` maps the word of a request to what answers it, given the whole `Request`; its result must be what msgspec
+    can write as JSON. A plain LookupError or ValueError in it is the asker's mistake: its text is the error of the
+    reply. Anything else is ours and goes to the log. As a context manager it listens within the block.
     """
 
     def __init__(self, path: Path, asks: Asks, idle: float = IDLE) -> None:
@@ -75,15 +84,15 @@ class ControlServer:
     def answer(self, line: bytes) -> bytes:
         """The reply to one line, without its end."""
         try:
-            request = msgspec.json.decode(line, type=dict[str, Any])
+            request = Request(msgspec.json.decode(line, type=dict[str, Any]))
             return msgspec.json.encode(self._find(request)(request))
-        except (LookupError, ValueError) as error:
-            return msgspec.json.encode({"error": str(error.args[0]) if error.args else str(error)})
-        except Exception:
+        except Exception as error:
+            if type(error) in (LookupError, ValueError) or isinstance(error, msgspec.DecodeError):
+                return _error(str(error))
             log.exception("a request crashed", line=line[:200].decode(errors="replace"))
-            return msgspec.json.encode({"error": "the daemon failed to answer: see its log"})
+            return _error("the daemon failed to answer: see its log")
 
-    def _find(self, request: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
+    def _find(self, request: Request) -> Callable[[Request], Any]:
         word = request.get("ask")
         if not isinstance(word, str) or word not in self._asks:
             raise LookupError(f"unknown request {word!r}; known: {', '.join(sorted(self._asks))}")
@@ -98,9 +107,13 @@ class ControlServer:
                 if not line:
                     return
                 if len(line) > LINE_LIMIT:
-                    client.sendall(msgspec.json.encode({"error": f"a request has at most {LINE_LIMIT} bytes"}) + b"\n")
+                    client.sendall(_error(f"a request has at most {LINE_LIMIT} bytes") + b"\n")
                     return
                 client.sendall(self.answer(line) + b"\n")
+
+
+def _error(reason: str) -> bytes:
+    return msgspec.json.encode({"error": reason})
 
 
 def listen(path: Path) -> GreenSocket:
@@ -111,7 +124,7 @@ def listen(path: Path) -> GreenSocket:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     owner = path.parent.stat()
     if owner.st_uid not in (0, os.geteuid()):
-        raise PermissionError(f"{path.parent} belongs to user {owner.st_uid}: whoever owns it could listen in our stead")
+        raise PermissionError(f"{path.parent} belongs to user {owner.st_uid}, who could listen in our stead")
     _clear(path)
     listener = GreenSocket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)

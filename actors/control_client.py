@@ -1,4 +1,4 @@
-"""The near end of the control socket: where it is, and how to ask. The standard library only, so that commands start fast."""
+"""The asker's end of the control socket. The standard library only, so that commands start fast."""
 
 import json
 import os

@@ -14,7 +14,7 @@ SPOKEN = 1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--socket", type=click.Path(path_type=Path), help="The daemon's control socket.  [default: its usual place]")
+@click.option("--socket", type=click.Path(path_type=Path), help="The daemon's control socket, if not the usual one.")
 @click.pass_context
 def main(context: click.Context, socket: Path | None) -> None:
     """Ask a running understudyd how things stand."""

@@ -54,7 +54,8 @@ def services(rows: Iterable[Row]) -> Table:
         quorum = Text("yes", GOOD) if row["quorum"] else Text("no", BAD)
         up = f"{row['servers_up']}/{row['servers']}"
         figures = _figures(row, "connections", "drift")
-        table.add_row(Text(row["id"]), row["scheduler"], row["method"], quorum, up, _sorry(row), *figures, _text(row["error"], BAD))
+        names = (Text(row["id"]), Text(row["scheduler"]), Text(row["method"]))
+        table.add_row(*names, quorum, up, _sorry(row), *figures, Text(row["error"], BAD))
     return table
 
 
@@ -77,7 +78,8 @@ def servers(rows: Iterable[Row]) -> Table:
 
 def checkers(rows: Iterable[Row]) -> Table:
     """One line a checker. ``assumed`` marks a verdict that no result stands behind yet."""
-    table = _table("CHECKER", "KEYWORD", "TARGET", "VERDICT", "LATENCY>", "AGE>", "RUNS>", "FAILED>", "HUNG>", "PHASE", "DETAIL")
+    told = ("CHECKER", "KEYWORD", "TARGET", "VERDICT", "LATENCY>", "AGE>", "RUNS>", "FAILED>", "HUNG>", "PHASE")
+    table = _table(*told, "DETAIL")
     for row in rows:
         table.add_row(
             Text(row["id"]),
@@ -119,7 +121,8 @@ def duration(seconds: float | None) -> str:
         return "-"
     if seconds < 10:
         return f"{seconds:.1f} s"
-    left, parts = int(seconds), []
+    left = int(seconds)
+    parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, left = divmod(left, size)
         if count or parts:
@@ -144,10 +147,6 @@ def _sorry(row: Row) -> Text:
 
 def _state(word: str, more: str = "") -> Text:
     return Text(word + more, STYLES.get(word, ""))
-
-
-def _text(value: str, style: str) -> Text:
-    return Text(value, style)
 
 
 def _figures(row: Row, *names: str) -> list[str]:

@@ -31,7 +31,7 @@ class Programs(Protocol):
 
 
 class Source:
-    """The programs of one source: ``running``, those that wait behind it, and how it ended if that is still to be read."""
+    """The programs of one source: ``running``, those that wait behind it, and its end if that is still to be read."""
 
     __slots__ = ("ended", "running", "waiting")
 
@@ -140,4 +140,5 @@ class NotifyActor:
             return
         also = {"more_like_it": more} if more else {}
         reason = ran.error or (f"ended by signal {-ran.status}" if ran.status < 0 else f"exit status {ran.status}")
-        self._context.log.warning("program failed", source=run.source, happened=run.event, argv=run.argv, reason=reason, **also)
+        news = {"source": run.source, "happened": run.event, "argv": run.argv, "reason": reason}
+        self._context.log.warning("program failed", **news, **also)

@@ -64,7 +64,7 @@ class Program:
         self._failure = -1
 
     def start(self) -> None:
-        """Fork; the copy becomes the program, in a process group of its own. Raises OSError when there is no process left."""
+        """Fork; the copy becomes the program, in a process group of its own. Raises OSError when it cannot fork."""
         self._failure, write = os.pipe()
         os.set_blocking(self._failure, False)
         try:
@@ -102,7 +102,7 @@ class Program:
     def reap(self) -> int:
         """Collect an ended program: its exit status, negative for a signal.
 
-        Of one that was told to end the whole group goes: the leader is not reaped yet, so the group's number is its own.
+        Of one that was told to end the whole group goes; as the leader is not reaped yet, the number is still its own.
         """
         if self.told_to_end:
             self.send(signal.SIGKILL)
@@ -297,7 +297,10 @@ def wake_on_children() -> int:
 
 
 def main() -> None:
-    """Serve standard input; no other file of the daemon's stays open. Signals meant for the daemon are ignored: this process ends after it, never before."""
+    """Serve standard input; no other file of the daemon's stays open.
+
+    Signals meant for the daemon are ignored: this process ends after it, never before.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))

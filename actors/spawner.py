@@ -1,4 +1,4 @@
-"""The daemon's end of the ``scripts`` process: starts it, asks it to run programs, and starts it anew when it has died."""
+"""The daemon's end of the ``scripts`` process: starts it, has it run programs, starts it anew when it has died."""
 
 import contextlib
 import os
@@ -54,8 +54,8 @@ log = structlog.get_logger()
 class Spawner:
     """Runs programs, never in this process. Made and used in one thread, with a gevent hub.
 
-    The other process is a fresh interpreter (no fork of this big one); nobody waits for its start, since requests lie in
-    the socket until then. When it dies, what it ran is answered as lost, and the next request starts another.
+    The other process is a fresh interpreter, no fork of this big one; nobody waits for its start, since requests lie
+    in the socket until then. When it dies, what it ran is answered as lost, and the next request starts another.
     """
 
     def __init__(self) -> None:
@@ -81,10 +81,11 @@ class Spawner:
     def run(
         self, argv: tuple[str, ...], user: str = "", group: str = "", limit: float = 60.0, env: Mapping[str, str] = {}
     ) -> Ended:
-        """Run a program and wait cooperatively for its end. Never raises for what becomes of it: that is in the answer."""
-        result: AsyncResult[Ended] = AsyncResult()
+        """Run a program and wait cooperatively for its end. What becomes of it is in the answer, never raised."""
+        result = AsyncResult()
         self._ask(argv, user, group, limit, dict(env), result.set)
-        return result.get()
+        end: Ended = result.get()
+        return end
 
     def drain(self, limit: float) -> bool:
         """Wait until nothing runs or waits, at most ``limit`` seconds; whether that came about."""

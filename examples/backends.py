@@ -18,13 +18,11 @@ PR_SET_PDEATHSIG = 1
 
 
 class Page(BaseHTTPRequestHandler):
-    """Every page says who serves it."""
-
-    protocol_version = "HTTP/1.1"
+    """Every page says who serves it. A connection is for one page, so that the next may come from another backend."""
 
     def do_GET(self) -> None:
         """Answer."""
-        body = f"hello from backend {self.server.server_address[1]}\n".encode()
+        body = b"hello from backend %d\n" % port_of(self.server)
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
@@ -42,7 +40,7 @@ class Lines(socketserver.StreamRequestHandler):
         """Serve one connection until it is closed or reset."""
         with contextlib.suppress(ConnectionError):
             for line in self.rfile:
-                self.wfile.write(b"backend %d: %b" % (self.server.server_address[1], line))
+                self.wfile.write(b"backend %d: %b" % (port_of(self.server), line))
 
 
 class HttpServer(ThreadingHTTPServer):
@@ -66,14 +64,27 @@ def main() -> None:
     parser.add_argument("--tcp", action="store_true", help="a plain line server instead of HTTP")
     words = parser.parse_args()
     end_with_parent()
-    pids = {serve(server): server.server_address[1] for server in listening(words.ports, words.tcp)}
+    pids = {serve(server): port_of(server) for server in listening(words.ports, words.tcp)}
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: [os.kill(pid, signal.SIGTERM) for pid in pids])
+        # A shell that starts this in its background has the terminal's interrupt ignored: then the parent ends it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: end(*pids))
     for pid, port in pids.items():
         print(f"backend {port}: pid {pid}", flush=True)
     while pids:
         pid, _ = os.wait()
         print(f"backend {pids.pop(pid)} has ended", flush=True)
+
+
+def end(*pids: int) -> None:
+    """Tell the backends to end."""
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)
+
+
+def port_of(server: socketserver.BaseServer) -> int:
+    """Where it listens."""
+    return int(server.server_address[1])  # type: ignore[index]
 
 
 def listening(ports: list[int], tcp: bool) -> list[socketserver.TCPServer]:

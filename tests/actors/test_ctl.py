@@ -24,7 +24,7 @@ STATUS: dict[str, Any] = {
          "assumed": False, "detail": "", "phase": "RUNNING", "crashes": 0, "subscribers": 2, "runs": 10, "failures": 1,
          "hung": 0, "latency": 0.0012, "age": 0.4},
         {"id": "check/new", "keyword": "TH_TCP_CHECK", "names": ["new"], "target": "[::1]:8002", "verdict": "UNKNOWN",
-         "assumed": True, "detail": "not [yet] asked", "phase": "PARKED", "crashes": 6, "subscribers": 1, "runs": 0,
+         "assumed": True, "detail": "[new]", "phase": "PARKED", "crashes": 6, "subscribers": 1, "runs": 0,
          "failures": 0, "hung": 0, "latency": None, "age": None},
     ],
     "servers": [
@@ -58,7 +58,7 @@ SERVER      VERDICT  IN POOL  WEIGHT  CONN  SERVICE             CHECKERS        
 
 CHECKER    KEYWORD       TARGET          VERDICT          LATENCY    AGE  RUNS  FAILED  HUNG  PHASE             DETAIL
 check/web  RT_HTTP_GET   127.0.0.1:8001  OK                1.2 ms  0.4 s    10       1     0  RUNNING
-check/new  TH_TCP_CHECK  [::1]:8002      UNKNOWN assumed        -      -     0       0     0  PARKED 6 crashes  not [yet] asked
+check/new  TH_TCP_CHECK  [::1]:8002      UNKNOWN assumed        -      -     0       0     0  PARKED 6 crashes  [new]
 """
 
 TREE_TEXT = """\
@@ -68,12 +68,21 @@ supervisor   SupervisorActor  RUNNING        0  main           1
 """
 
 
+LOADED = """
+import sys
+from actors import ctl
+ctl.main(standalone_mode=False)
+print(*{"gevent", "rich", "msgspec"} & set(sys.modules), file=sys.stderr)
+"""
+
+
 class Daemon:
     """Answers every request at ``path`` with ``replies[ask]``, from a thread; notes the requests."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.replies: dict[str, Any] = {"status": STATUS, "tree": TREE, "why": {"id": "check/web", "lines": ["it is", "so"]}}
+        why = {"id": "check/web", "lines": ["it is", "so"]}
+        self.replies: dict[str, Any] = {"status": STATUS, "tree": TREE, "why": why}
         self.asked: list[dict[str, Any]] = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(os.fspath(path))
@@ -143,8 +152,8 @@ def test_on_a_terminal_verdicts_are_coloured_and_long_cells_folded() -> None:
 
 def test_without_a_daemon_it_says_so_and_fails(tmp_path: Path) -> None:
     path = tmp_path / "none.sock"
-    expected = f"understudyctl: understudyd is not running: there is no socket at {path} (or is it elsewhere? see --socket)\n"
-    assert run(path, "status") == (1, "", expected)
+    expected = f"understudyd is not running: there is no socket at {path} (or is it elsewhere? see --socket)"
+    assert run(path, "status") == (1, "", f"understudyctl: {expected}\n")
 
 
 @pytest.mark.parametrize(
@@ -162,14 +171,16 @@ def test_an_answer_that_it_cannot_use_is_an_error(daemon: Daemon, reply: Any, sa
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "-"), (0.04, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (60, "1 m"), (192, "3 m 12 s"), (7200, "2 h"), (190_000, "2 d 4 h")],
+    [
+        (None, "-"), (0.04, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (60, "1 m"), (192, "3 m 12 s"), (7200, "2 h"),
+        (7201, "2 h"), (190_000, "2 d 4 h"),
+    ],  # fmt: skip
 )
 def test_durations_are_told_in_their_two_greatest_units(seconds: float | None, text: str) -> None:
     assert ctl_view.duration(seconds) == text
 
 
 def test_neither_the_event_loop_nor_for_data_the_tables_are_loaded(daemon: Daemon) -> None:
-    look = "import sys; from actors import ctl; ctl.main(standalone_mode=False); print(*{'gevent', 'rich', 'msgspec'} & set(sys.modules), file=sys.stderr)"
-    command = [sys.executable, "-c", look, "--socket", str(daemon.path), "status", "--json"]
+    command = [sys.executable, "-c", LOADED, "--socket", str(daemon.path), "status", "--json"]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert found.stderr == "\n"

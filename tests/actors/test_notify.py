@@ -99,7 +99,7 @@ def test_a_start_is_told_at_debug_only(stage: Stage) -> None:
         (3, "", "exit status 3"),
         (-9, "", "ended by signal 9"),
         (-15, "timed out after 60 s", "timed out after 60 s"),
-        (127, "cannot start '/bin/tell': No such file or directory", "cannot start '/bin/tell': No such file or directory"),
+        (127, "cannot start '/bin/tell': No such file", "cannot start '/bin/tell': No such file"),
     ],
 )
 def test_a_failure_is_a_warning_that_says_what_and_why_and_the_next_still_runs(

@@ -15,7 +15,6 @@ from actors.messages import Ran, Run
 from actors.scripts import AT_ONCE
 from actors.spawner import DIED, SCRIPTS, Ended, Spawner
 
-
 LOOK_AROUND = """
 import os, signal, sys
 files = [fd for fd in range(100) if os.path.exists(f"/proc/self/fd/{fd}")]
@@ -33,7 +32,7 @@ print(*(os.environ.get(name) for name in ("IFS", "LD_LIBRARY_PATH", "KEPT", "GIV
 def spawner() -> Iterator[Spawner]:
     it = Spawner()
     yield it
-    it.close()
+    end(it)
 
 
 @pytest.fixture
@@ -53,6 +52,12 @@ def script(folder: Path, text: str, mode: int = 0o755) -> str:
     file.write_text(text)
     file.chmod(mode)
     return str(file)
+
+
+def end(spawner: Spawner) -> None:
+    """Close it and leave nothing behind for other tests: neither process nor greenlet nor file."""
+    spawner.close()
+    wait_until_gone(spawner.pid)
 
 
 def wait_until_gone(pid: int) -> None:
@@ -111,7 +116,7 @@ def test_variables_that_change_what_words_mean_are_dropped_and_given_ones_added(
     spawner = Spawner()
     said = tmp_path / "said"
     spawner.run((sys.executable, "-ISc", TELL_VARIABLES, str(said)), env={"GIVEN": "too"})
-    spawner.close()
+    end(spawner)
     assert said.read_text() == "None None yes too\n"
 
 
@@ -177,7 +182,7 @@ def test_waiting_for_nothing_ends_at_once_and_for_a_long_program_at_the_limit(sp
     assert (spawner.drain(0.01), spawner.drain(5)) == (False, True)
 
 
-def test_when_its_process_dies_the_running_are_reported_and_ended_and_the_next_gets_a_new_process(tmp_path: Path) -> None:
+def test_when_its_process_dies_the_running_are_reported_and_ended_and_the_next_gets_a_new_one(tmp_path: Path) -> None:
     spawner = Spawner()
     pid, first = tmp_path / "pid", spawner.pid
     waiter = gevent.spawn(spawner.run, ("/bin/sh", "-c", f"echo $$ > {pid}; exec sleep 60"))
@@ -188,7 +193,7 @@ def test_when_its_process_dies_the_running_are_reported_and_ended_and_the_next_g
     assert (spawner.deaths, spawner.pending, spawner.pid != first) == (1, 0, True)
     wait_until_gone(program)
     wait_until_gone(first)
-    spawner.close()
+    end(spawner)
 
 
 def test_it_ends_by_itself_with_what_it_runs_when_the_daemon_hangs_up(tmp_path: Path) -> None:
@@ -208,7 +213,17 @@ def test_signals_meant_for_the_daemon_do_not_end_it(number: int) -> None:
     spawner.run(("true",))
     os.kill(spawner.pid, number)
     assert (outcome(spawner.run(("true",))), spawner.deaths) == ((0, ""), 0)
-    spawner.close()
+    end(spawner)
+
+
+def test_it_leaves_no_process_and_no_file_behind() -> None:
+    def files() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    end(Spawner())  # the loop makes its own files now, if it had not
+    spawner, before = Spawner(), files()
+    end(spawner)
+    assert before - files() == 1
 
 
 def test_its_process_loads_little() -> None:
