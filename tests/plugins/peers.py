@@ -1,4 +1,4 @@
-"""Servers to be probed: on loopback, in native threads, each doing exactly what a test says; and one without sockets."""
+"""Servers to be probed: on loopback, in native threads, each doing exactly as told; and one without sockets."""
 
 import os
 import socket

@@ -151,7 +151,8 @@ class Probing:
 
 def declared(hint: Any, value: Any, keyword: str = "BAD") -> type:
     """A checker class with one attribute ``x``."""
-    return checker(keyword)(type("Bad", (Probing,), {"__annotations__": {"x": hint}, "x": value, "__module__": __name__}))
+    content = {"__annotations__": {"x": hint}, "x": value, "__module__": __name__}
+    return checker(keyword)(type("Bad", (Probing,), content))
 
 
 @pytest.mark.parametrize("name", sorted(api.RESERVED))

@@ -11,7 +11,7 @@ import pytest
 
 from actors.runtime.dial import CooperativeDial, NativeDial
 from plugins.api import Target, Tls, outcome
-from tests.plugins.certificates import certificate, server_context  # noqa: F401  (fixtures)
+from tests.plugins.certificates import server_context
 from tests.plugins.peers import no_leak, peer
 
 DIALS = [CooperativeDial, NativeDial]
@@ -36,6 +36,11 @@ def echo(client):
 def mute(client):
     while client.recv(65536):
         pass
+
+
+def receive_for_ever(sock):
+    while True:
+        sock.recv(10)
 
 
 @pytest.fixture(params=DIALS)
@@ -169,8 +174,7 @@ def test_one_deadline_is_over_all_that_is_done(dial):
 
     def work():
         with dial.connect(HOST, server.port, soon(0.15)) as sock, pytest.raises(TimeoutError, match="timed out"):
-            while True:
-                sock.recv(1)
+            receive_for_ever(sock)
 
     began = monotonic()
     with no_leak(), peer(chatter) as server:
@@ -185,8 +189,7 @@ def test_a_peer_that_never_stops_sending_keeps_to_the_deadline_too(dial):
 
     def work():
         with dial.connect(HOST, server.port, soon(0.1)) as sock, pytest.raises(TimeoutError):
-            while True:
-                sock.recv(10)
+            receive_for_ever(sock)
 
     began = monotonic()
     with no_leak(), peer(flood) as server:
@@ -239,7 +242,7 @@ def test_what_makes_no_sense_is_refused_in_words(dial):
         run(work)
 
 
-def test_tls_is_the_same_over_both(dial, server_context):
+def test_tls_is_the_same_over_both(dial):
     def work():
         target = Target(HOST, server.port, 2, dial=dial)
         with target.connect(tls=Tls("localhost")) as sock, sock.makefile("rwb") as file:
@@ -250,7 +253,7 @@ def test_tls_is_the_same_over_both(dial, server_context):
             lines = [file.readline() for _ in range(10_001)]
             return lines[0], lines[-1], sock.version(), sock.getpeername(), hasattr(sock, "listen")
 
-    with no_leak(), peer(echo, context=server_context) as server:
+    with no_leak(), peer(echo, context=server_context()) as server:
         assert run(work) == (b"line\n", b"end\n", "TLSv1.3", (HOST, server.port), False)
 
 
@@ -359,8 +362,8 @@ print(queue.get())
 """
 
 
-def test_under_a_patched_standard_library_the_native_dial_touches_no_hub(server_context):
-    with peer(echo, context=server_context) as server:
+def test_under_a_patched_standard_library_the_native_dial_touches_no_hub():
+    with peer(echo, context=server_context()) as server:
         program = NATIVE_UNDER_PATCH.replace("PORT", str(server.port))
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=10)
     assert (done.stdout, done.stderr) == ("(b'native', None)\n", "")
