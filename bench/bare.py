@@ -105,7 +105,7 @@ def _server_context() -> ssl.SSLContext:
     return context
 
 
-def _accept(listener: socket.socket, context: Any, poll: select.epoll, clients: dict[int, socket.socket]) -> None:
+def _accept(listener: socket.socket, context: Any, poll: "select.epoll", clients: dict[int, socket.socket]) -> None:
     while True:
         try:
             client, _ = listener.accept()

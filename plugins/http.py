@@ -203,7 +203,7 @@ def _is_found(pattern: str, body: bytes) -> bool:
 def _compiled(pattern: str) -> Any:
     try:
         return regex.compile(pattern.encode())
-    except regex.error as error:
+    except (regex.error, RecursionError) as error:
         raise Failed(f"regex cannot be used: {error}") from None
 
 

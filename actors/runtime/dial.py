@@ -86,8 +86,8 @@ def _cooperative(call: Callable[..., Any], events: int) -> Callable[..., Any]:
     """``call``, tried at once, and again after each wait for ``events``."""
 
     def method(self: "CooperativeSocket", *args: Any, **named: Any) -> Any:
+        self._left()  # a peer that never lets us wait keeps to the deadline too
         while True:
-            self._left()  # a peer that never lets us wait keeps to the deadline too
             try:
                 return call(self, *args, **named)
             except BlockingIOError:

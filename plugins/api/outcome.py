@@ -51,7 +51,8 @@ def explain(error: OSError) -> str:
     """An operating system's or TLS error in words, without numbers."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not accepted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return f"TLS: {error.reason.lower().replace('_', ' ')}"
+    reason = getattr(error, "reason", None)  # only those that OpenSSL raised have it
+    if isinstance(error, ssl.SSLError) and reason:
+        return f"TLS: {reason.lower().replace('_', ' ')}"
     text = error.strerror or str(error) or type(error).__name__
     return f"{text}: {error.filename}" if error.filename else text

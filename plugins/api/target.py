@@ -1,7 +1,6 @@
 """`Target`: what a probe is aimed at, the time it has, and its way to connect."""
 
 import socket
-from contextlib import AbstractContextManager
 from time import monotonic
 from typing import Any, Protocol
 
@@ -60,7 +59,7 @@ class Target:
             raise TimeoutError("timed out")
         return left
 
-    def connect(self, tls: Tls | None = None) -> AbstractContextManager[Any] | Any:
+    def connect(self, tls: Tls | None = None) -> Any:
         """A socket connected to the target, through TLS when asked; a context manager that closes it.
 
         It is closed after the probe in any case. Raises OSError (ssl.SSLError is one), TimeoutError when time is over.

@@ -1,21 +1,23 @@
-"""Fixtures with a certificate; a test module imports those that it uses."""
+"""A certificate for the TLS servers of the tests, made once a session by the openssl command."""
 
 import ssl
-
-import pytest
+from functools import cache
+from tempfile import TemporaryDirectory
 
 from bench.bare import make_certificate
 
+_folder = TemporaryDirectory()  # removed at the end of the process
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
+
+@cache
+def certificate() -> tuple[str, str]:
     """Files of a self-signed certificate for localhost and 127.0.0.1, and of its key."""
-    return make_certificate(str(tmp_path_factory.mktemp("certificate")))
+    return make_certificate(_folder.name)
 
 
-@pytest.fixture(scope="session")
-def server_context(certificate):
+@cache
+def server_context() -> ssl.SSLContext:
     """A TLS server's context with that certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
+    context.load_cert_chain(*certificate())
     return context

@@ -1,4 +1,4 @@
-"""Servers to be probed: on loopback, in native threads, each doing exactly what a test says; and one without sockets."""
+"""Servers to be probed: on loopback, in native threads, each doing exactly as told; and one without sockets."""
 
 import os
 import socket
@@ -30,14 +30,14 @@ class Peer:
             except OSError:
                 return
             self.clients.append(address[:2])
-            self._threads.append(threading.Thread(target=self._serve, args=(client,)))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._serve, args=(client,))
+            thread.start()
+            self._threads.append(thread)
 
     def close(self) -> None:
-        """End the server and wait for its threads."""
+        """Accept no more."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.end_clients()
 
     def end_clients(self) -> None:
         """Wait until the scripts of all clients so far have ended."""
@@ -65,6 +65,7 @@ def peer(script: Script = lambda client: None, family: int = socket.AF_INET, con
     finally:
         made.close()
         thread.join(1)
+        made.end_clients()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Servers that mean harm, or know no better: each probe ends by its deadline, with a clear reason, and leaks nothing."""
+"""Servers that mean harm, or know no better: each probe ends in time, with a clear reason, and leaks nothing."""
 
 import threading
 from contextlib import suppress
@@ -11,7 +11,7 @@ import pytest
 from actors.runtime.dial import CooperativeDial, NativeDial
 from plugins.api import Failed, Passed, Target, build, outcome
 from plugins.http import HttpGet, SslGet
-from tests.plugins.certificates import certificate, server_context  # noqa: F401  (fixtures)
+from tests.plugins.certificates import certificate, server_context
 from tests.plugins.peers import no_leak, peer
 
 LIMIT = 0.3
@@ -145,10 +145,10 @@ def test_a_server_that_speaks_no_tls_gets_a_reason_in_time(script, failure, run)
         ((("sni_name", "." + "x" * 70),), "not a server name for TLS"),
     ],
 )
-def test_a_certificate_is_judged_only_when_asked(more, failure, run, certificate, server_context):
-    more = tuple((name, certificate[0] if value == "CERTIFICATE" else value) for name, value in more)
+def test_a_certificate_is_judged_only_when_asked(more, failure, run):
+    more = tuple((name, certificate()[0] if value == "CERTIFICATE" else value) for name, value in more)
     plugin = build(SslGet, URL + more)
-    with no_leak(), peer(say(HEAD + b"\r\nhello"), context=server_context) as server:
+    with no_leak(), peer(say(HEAD + b"\r\nhello"), context=server_context()) as server:
         result = run(lambda dial: outcome(plugin, Target("127.0.0.1", server.port, 1, dial=dial)))
     if failure:
         assert isinstance(result, Failed)

@@ -10,8 +10,8 @@ import gevent
 import pytest
 
 from actors.runtime.dial import CooperativeDial, NativeDial
-from plugins.api import Target, Tls
-from tests.plugins.certificates import certificate, server_context  # noqa: F401  (fixtures)
+from plugins.api import Target, Tls, outcome
+from tests.plugins.certificates import server_context
 from tests.plugins.peers import no_leak, peer
 
 DIALS = [CooperativeDial, NativeDial]
@@ -34,7 +34,13 @@ def echo(client):
 
 
 def mute(client):
-    client.recv(1)
+    while client.recv(65536):
+        pass
+
+
+def receive_for_ever(sock):
+    while True:
+        sock.recv(10)
 
 
 @pytest.fixture(params=DIALS)
@@ -87,10 +93,12 @@ def test_ipv6_is_dialled_as_ipv4_is(dial):
 
 
 def test_the_source_address_is_bound(dial):
-    with no_leak(), peer(mute) as server:
+    with no_leak(), peer(echo) as server:
 
         def work():
             with dial.connect(HOST, server.port, soon(), "127.0.0.9") as sock:
+                sock.sendall(b"x")
+                sock.recv(1)
                 return sock.getsockname()
 
         assert run(work) in server.clients
@@ -166,8 +174,7 @@ def test_one_deadline_is_over_all_that_is_done(dial):
 
     def work():
         with dial.connect(HOST, server.port, soon(0.15)) as sock, pytest.raises(TimeoutError, match="timed out"):
-            while True:
-                sock.recv(1)
+            receive_for_ever(sock)
 
     began = monotonic()
     with no_leak(), peer(chatter) as server:
@@ -182,8 +189,7 @@ def test_a_peer_that_never_stops_sending_keeps_to_the_deadline_too(dial):
 
     def work():
         with dial.connect(HOST, server.port, soon(0.1)) as sock, pytest.raises(TimeoutError):
-            while True:
-                sock.recv(10)
+            receive_for_ever(sock)
 
     began = monotonic()
     with no_leak(), peer(flood) as server:
@@ -236,9 +242,9 @@ def test_what_makes_no_sense_is_refused_in_words(dial):
         run(work)
 
 
-def test_tls_is_the_same_over_both(dial, tls_server):
+def test_tls_is_the_same_over_both(dial):
     def work():
-        target = Target(HOST, tls_server.port, 2, dial=dial)
+        target = Target(HOST, server.port, 2, dial=dial)
         with target.connect(tls=Tls("localhost")) as sock, sock.makefile("rwb") as file:
             sock.settimeout(0.5)
             file.write(b"line\n" * 10_000)
@@ -247,14 +253,8 @@ def test_tls_is_the_same_over_both(dial, tls_server):
             lines = [file.readline() for _ in range(10_001)]
             return lines[0], lines[-1], sock.version(), sock.getpeername(), hasattr(sock, "listen")
 
-    with no_leak():
-        assert run(work) == (b"line\n", b"end\n", "TLSv1.3", (HOST, tls_server.port), False)
-
-
-@pytest.fixture()
-def tls_server(server_context):
-    with peer(echo, context=server_context) as server:
-        yield server
+    with no_leak(), peer(echo, context=server_context()) as server:
+        assert run(work) == (b"line\n", b"end\n", "TLSv1.3", (HOST, server.port), False)
 
 
 class DeadlinePassed(BaseException):
@@ -265,30 +265,46 @@ def loop_watchers():
     return gevent.get_hub().loop.activecnt
 
 
-@pytest.mark.parametrize("stage", ["connect", "receive", "handshake"])
-def test_what_is_thrown_into_a_probe_leaves_no_socket_and_no_watcher(stage):
-    listener, fillers = unanswered()
-    dial = CooperativeDial()
+class Endless:
+    """A probe that waits for ever, for TLS's handshake or, without ``tls``, for a byte."""
 
-    def work(port):
-        target = Target(HOST, listener.getsockname()[1] if stage == "connect" else port, 5, dial=dial)
-        with target.connect(Tls() if stage == "handshake" else None) as sock:
+    def __init__(self, tls=None):
+        self.tls = tls
+
+    def probe(self, target):
+        with target.connect(self.tls) as sock:
             sock.recv(1)
 
-    with peer(mute) as server:
-        watchers = loop_watchers()
-        with no_leak():
-            greenlet = gevent.spawn(work, server.port)
-            gevent.sleep(0)
-            gevent.spawn(lambda: None).join()
-            for _ in range(100):
-                gevent.idle()
-            greenlet.kill(DeadlinePassed, block=False)
-            greenlet.join(1)
-            assert isinstance(greenlet.exception, DeadlinePassed)
-            assert loop_watchers() == watchers
-            del greenlet
-            server.end_clients()
+
+def begin(plugin, target):
+    """Begin a probe in a greenlet, and let it get to where it waits."""
+    greenlet = gevent.spawn(outcome, plugin, target)
+    for _ in range(100):
+        gevent.idle()
+    return greenlet
+
+
+@pytest.mark.parametrize("tls", [None, Tls()], ids=["receiving", "handshaking"])
+def test_what_is_thrown_into_a_probe_leaves_no_socket_and_no_watcher(tls):
+    dial = CooperativeDial()
+    watchers = loop_watchers()
+    with no_leak(), peer(mute) as server:
+        greenlet = begin(Endless(tls), Target(HOST, server.port, 5, dial=dial))
+        assert loop_watchers() == watchers + 2
+        greenlet.kill(DeadlinePassed)
+        assert isinstance(greenlet.exception, DeadlinePassed)
+        assert loop_watchers() == watchers
+
+
+def test_what_is_thrown_into_a_connect_leaves_no_socket_and_no_watcher():
+    listener, fillers = unanswered()
+    watchers = loop_watchers()
+    with no_leak():
+        greenlet = begin(Endless(), Target(HOST, listener.getsockname()[1], 5, dial=CooperativeDial()))
+        assert loop_watchers() == watchers + 2
+        greenlet.kill(DeadlinePassed)
+        assert isinstance(greenlet.exception, DeadlinePassed)
+        assert loop_watchers() == watchers
     for sock in (listener, *fillers):
         sock.close()
 
@@ -331,7 +347,7 @@ from time import monotonic
 from gevent import get_hub
 from gevent._hub_local import get_hub_if_exists
 from actors.runtime.dial import NativeDial
-from plugins.api import Target, Tls
+from plugins.api import Target, Tls, outcome
 start = monkey.get_original("_thread", "start_new_thread")
 queue = monkey.get_original("queue", "SimpleQueue")()
 def probe():
@@ -346,7 +362,8 @@ print(queue.get())
 """
 
 
-def test_under_a_patched_standard_library_the_native_dial_touches_no_hub(tls_server):
-    program = NATIVE_UNDER_PATCH.replace("PORT", str(tls_server.port))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=10)
+def test_under_a_patched_standard_library_the_native_dial_touches_no_hub():
+    with peer(echo, context=server_context()) as server:
+        program = NATIVE_UNDER_PATCH.replace("PORT", str(server.port))
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=10)
     assert (done.stdout, done.stderr) == ("(b'native', None)\n", "")
