@@ -137,7 +137,7 @@ class CheckerActor:
             f"{spec.title} of {spec.address}:{spec.port} every {spec.interval:g} s, limit {spec.timeout:g} s",
             f"verdict {health.verdict.value}" + (f": {health.detail}" if health.detail else ""),
             f"{health.streak} results in a row against it; {spec.debounce.rise} make OK, {spec.debounce.fall} FAILED",
-            f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {1000 * tally.seconds:.1f} ms",
+            f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {1e3 * tally.seconds:.1f} ms",
         ]
 
     def _begin(self) -> None:
