@@ -133,11 +133,12 @@ class CheckerActor:
     def explain(self) -> list[str]:
         """For an operator: what it checks, what it has seen, and what comes next."""
         spec, health, tally = self._spec, self._health, self.tally
+        took = tally.seconds * 1000
         return [
             f"{spec.title} of {spec.address}:{spec.port} every {spec.interval:g} s, limit {spec.timeout:g} s",
             f"verdict {health.verdict.value}" + (f": {health.detail}" if health.detail else ""),
             f"{health.streak} results in a row against it; {spec.debounce.rise} make OK, {spec.debounce.fall} FAILED",
-            f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {1e3 * tally.seconds:.1f} ms",
+            f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {took:.1f} ms",
         ]
 
     def _begin(self) -> None:

@@ -28,7 +28,8 @@ class ScriptedProbe:
         self.closed = False
 
     def start(self, run: int) -> None:
-        assert not (self.busy or self.closed)
+        assert not self.busy
+        assert not self.closed
         self.busy = True
         self._world.begun.append(round(self._world.clock.now(), 6))
         outcome, seconds = self._world.script.pop(0) if self._world.script else ("+", 0.0)
