@@ -19,7 +19,7 @@ GRAIN = 0.005
 class CheckerSpec(msgspec.Struct, frozen=True):
     """What is checked, how, and when. Times are seconds, ``jitter`` a share of the interval (0 to 0.5).
 
-    ``init`` is the verdict before the first result: unknown, up or down. ``options`` are the plugin's own.
+    ``init`` is the verdict before the first result: unknown, up, down or last. ``options`` are the plugin's own.
     """
 
     id: str
@@ -204,8 +204,10 @@ class CheckerActor:
         self._context.tell(self._spec.id, message)
 
 
+_UNKNOWN = Health(detail="waiting for its first result")
 _INITIAL = {
-    "unknown": Health(detail="waiting for its first result"),
+    "unknown": _UNKNOWN,
+    "last": _UNKNOWN,  # a last verdict goes before init in any case
     "up": Health(Verdict.OK, detail="assumed up until its first result"),
     "down": Health(Verdict.FAILED, detail="assumed down until its first result"),
 }

@@ -185,7 +185,7 @@ class TestResults:
             CheckStatus(ID, FAILED, "reset"),
         ]
 
-    @pytest.mark.parametrize(("init", "verdict"), [("up", OK), ("down", FAILED), ("unknown", UNKNOWN)])
+    @pytest.mark.parametrize(("init", "verdict"), [("up", OK), ("down", FAILED), ("unknown", UNKNOWN), ("last", UNKNOWN)])
     @pytest.mark.parametrize(("result", "then"), [("+", OK), ("refused", FAILED)])
     def test_init_is_assumed_until_the_first_result_which_is_final(
         self, init: str, verdict: Verdict, result: str, then: Verdict

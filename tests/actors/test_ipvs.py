@@ -401,7 +401,7 @@ class TestLives:
 
 
 class RandomWalk(RuleBasedStateMachine):
-    """Verdicts, crashes, reloads, refusals and strangers' edits in any order; in the end the table tells the verdicts."""
+    """Verdicts, crashes, reloads, refusals and strangers in any order; in the end the table tells the verdicts."""
 
     names = st.sampled_from("abc")
 
