@@ -19,7 +19,7 @@ GRAIN = 0.01
 class CheckerSpec(msgspec.Struct, frozen=True):
     """What is checked, how, and when. Times are seconds, ``jitter`` a share of the interval (0 to 0.5).
 
-    ``init`` is the verdict before the first result: unknown, up or down. ``options`` are the plugin's own.
+    ``init`` is the verdict before the first result: unknown, up, down or last. ``options`` are the plugin's own.
     """
 
     id: str
@@ -133,11 +133,12 @@ class CheckerActor:
     def explain(self) -> list[str]:
         """For an operator: what it checks, what it has seen, and what comes next."""
         spec, health, tally = self._spec, self._health, self.tally
+        took = tally.seconds * 1000
         return [
             f"{spec.title} of {spec.address}:{spec.port} every {spec.interval:g} s, limit {spec.timeout:g} s",
             f"verdict {health.verdict.value}" + (f": {health.detail}" if health.detail else ""),
             f"{health.streak} results in a row against it; {spec.debounce.rise} make OK, {spec.debounce.fall} FAILED",
-            f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last {tally.seconds * 1e3:.1f} ms",
+            f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {took:.1f} ms",
         ]
 
     def _begin(self) -> None:
@@ -204,8 +205,10 @@ class CheckerActor:
         self._context.tell(self._spec.id, message)
 
 
+_UNKNOWN = Health(detail="waiting for its first result")
 _INITIAL = {
-    "unknown": Health(detail="waiting for its first result"),
+    "unknown": _UNKNOWN,
+    "last": _UNKNOWN,  # a last verdict goes before init in any case
     "up": Health(Verdict.OK, detail="assumed up until its first result"),
     "down": Health(Verdict.FAILED, detail="assumed down until its first result"),
 }

@@ -11,13 +11,14 @@ from actors.core.table import Destination, Pool, Service, ServiceKey
 UNKNOWN, OK, FAILED = Verdict.UNKNOWN, Verdict.OK, Verdict.FAILED
 SERVICE = Service(ServiceKey(4, "10.0.0.1", 80, "tcp"))
 SPARE = Destination("10.0.9.9", 80)
+ONE = Quorum()
 
 
 def place(name: str, weight: int = 1) -> Destination:
     return Destination(f"10.0.1.{ord(name) - ord('a') + 1}", 80, weight)
 
 
-def roster(*names: str, weight: int = 1, sorry: Sorry | None = None, quorum: Quorum = Quorum()) -> Roster:
+def roster(*names: str, weight: int = 1, sorry: Sorry | None = None, quorum: Quorum = ONE) -> Roster:
     """Members by name; a ``!`` after the name inhibits on failure."""
     members = tuple(Member(name[0], place(name[0], weight), name.endswith("!")) for name in names)
     return Roster(SERVICE, members, sorry, quorum)

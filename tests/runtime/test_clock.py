@@ -21,7 +21,12 @@ def test_an_agenda_knows_its_first_instant_and_gives_its_calls_in_order() -> Non
     agenda = Agenda()
     first: tuple[Callable[..., None], tuple[Any, ...]] = (nothing, (1,))
     assert agenda.first() == math.inf
-    assert [agenda.add(when, (nothing, (n,))) for n, when in enumerate((5.0, 7.0, 5.0, 3.0))] == [True, False, False, True]
+    assert [agenda.add(when, (nothing, (n,))) for n, when in enumerate((5.0, 7.0, 5.0, 3.0))] == [
+        True,
+        False,
+        False,
+        True,
+    ]
     assert agenda.first() == 3.0
     assert agenda.pop(2.9) == []
     assert agenda.pop(9.0) == [(nothing, (3,))]

@@ -173,7 +173,9 @@ class TestTimers:
             story.clear()
         assert rung == rings
 
-    def test_with_a_grain_it_rings_at_the_next_multiple_with_all_the_others(self, bench: Bench, story: list[Any]) -> None:
+    def test_with_a_grain_it_rings_at_the_next_multiple_with_all_the_others(
+        self, bench: Bench, story: list[Any]
+    ) -> None:
         rung: list[float] = []
         note = lambda context: rung.append(context.now())  # noqa: E731
         for name, when in (("t", 0.301), ("u", 0.349), ("v", 0.35)):
@@ -182,7 +184,9 @@ class TestTimers:
         assert rung == [pytest.approx(0.35)] * 3
         assert all(time >= 0.35 for time in rung)
 
-    def test_death_cancels_timers_and_the_next_incarnation_hears_none_of_them(self, bench: Bench, story: list[Any]) -> None:
+    def test_death_cancels_timers_and_the_next_incarnation_hears_none_of_them(
+        self, bench: Bench, story: list[Any]
+    ) -> None:
         bench.system.tell("a", lambda context: context.after("t", 1.0, "old"))
         bench.system.tell("a", Crash())
         bench.system.tell("a", "mail")

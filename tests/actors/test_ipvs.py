@@ -1,0 +1,506 @@
+"""A virtual server: quorum, sorry server, and a table that follows, is healed, and is left alone when it should be."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from actors.core.quorum import Member, Quorum, Roster, Sorry, pool
+from actors.core.status import CheckStatus, ServerStatus, ServiceStatus, Verdict
+from actors.core.table import (
+    AddDestination,
+    AddService,
+    DeleteDestination,
+    DeleteService,
+    Destination,
+    Edit,
+    EditDestination,
+    EditService,
+    Pool,
+    Service,
+    ServiceKey,
+)
+from actors.ipvs_actor import RECONCILE, IpvsActor, Reconcile, ServiceSpec
+from actors.messages import Crash, Program, Stop
+from actors.planes import PlaneError
+from actors.real_server_actor import RealServerActor, RealServerSpec
+from actors.supervisor_actor import Child, Reload
+from tests.world import Listener, World, events
+
+UNKNOWN, OK, FAILED = Verdict.UNKNOWN, Verdict.OK, Verdict.FAILED
+KEY = ServiceKey(4, "10.0.0.1", 80, "tcp")
+SERVICE = Service(KEY)
+ID = "vs/10.0.0.1:80:tcp"
+SPARE = Destination("10.0.9.9", 80)
+UP, DOWN = Program(("/bin/quorum", "up")), Program(("/bin/quorum", "down"))
+LONG = RECONCILE * 1.2 + 0.05
+
+
+def rs(name: str) -> str:
+    return f"{ID}/rs/{name}"
+
+
+def place(name: str, weight: int = 1) -> Destination:
+    return Destination(f"10.0.1.{ord(name) - ord('a') + 1}", 80, weight)
+
+
+class Table:
+    """A data plane that is a dictionary and holds its callers to the contract; ``refuse`` says what it will not do."""
+
+    name = "table"
+
+    def __init__(self) -> None:
+        self.held: dict[ServiceKey, tuple[Service, dict[tuple[str, int], Destination]]] = {}
+        self.log: list[Edit] = []
+        self.refuse: Callable[[Edit], bool] = lambda edit: False
+        self.blind = False
+
+    def read(self, key: ServiceKey) -> Pool | None:
+        if self.blind:
+            raise PlaneError("cannot read")
+        if key not in self.held:
+            return None
+        service, destinations = self.held[key]
+        return Pool(service, tuple(reversed(destinations.values())))
+
+    def apply(self, edit: Edit) -> None:
+        if self.refuse(edit):
+            raise PlaneError(f"refused {type(edit).__name__}")
+        self._carry_out(edit)
+        self.log.append(edit)
+
+    def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
+        if self.blind:
+            raise PlaneError("cannot read")
+        return dict.fromkeys(self.held[key][1], 2)
+
+    def _carry_out(self, edit: Edit) -> None:
+        match edit:
+            case AddService(service):
+                self._expect(service.key not in self.held, edit)
+                self.held[service.key] = (service, {})
+            case EditService(service):
+                self._expect(service.key in self.held, edit)
+                self.held[service.key] = (service, self.held[service.key][1])
+            case DeleteService(key):
+                self._expect(key in self.held, edit)
+                del self.held[key]
+            case AddDestination(key, destination) | EditDestination(key, destination):
+                there = destination.key in self.held.get(key, (None, {}))[1]
+                self._expect(key in self.held and there is isinstance(edit, EditDestination), edit)
+                self.held[key][1][destination.key] = destination
+            case DeleteDestination(key, destination):
+                self._expect(destination.key in self.held.get(key, (None, {}))[1], edit)
+                del self.held[key][1][destination.key]
+
+    @staticmethod
+    def _expect(possible: bool, edit: Edit) -> None:
+        if not possible:
+            raise PlaneError(f"impossible {type(edit).__name__}")
+
+    def edits(self) -> str:
+        """What was done since it was last asked, in short."""
+        text = " ".join(_short(edit) for edit in self.log)
+        self.log.clear()
+        return text
+
+
+def _short(edit: Edit) -> str:
+    destination = getattr(edit, "destination", None)
+    if destination is None:
+        return type(edit).__name__
+    return f"{type(edit).__name__[:-11].lower()} {_name(destination)}:{destination.weight}"
+
+
+def _name(destination: Destination) -> str:
+    return "sorry" if destination.address == SPARE.address else chr(ord("a") - 1 + int(destination.address[-1]))
+
+
+class Service_(World):  # noqa: N801 - Service is a value of the table
+    """A world with one virtual server over a table; the test speaks for its servers."""
+
+    def __init__(self, *names: str, table: Table | None = None, **settings: Any) -> None:
+        self.table = table or Table()
+        self.programs: list[Any] = []
+        super().__init__(self.children(*names, **settings), {"plane": self.table})
+        self.advance(0.0)
+
+    def children(
+        self, *names: str, omega: bool = False, service: Service = SERVICE, **settings: Any
+    ) -> tuple[Child, ...]:
+        members = tuple(Member(rs(name[0]), place(name[0]), name.endswith("!")) for name in names)
+        spec = ServiceSpec(ID, Roster(service, members, **settings), UP, DOWN, omega)
+        servers = (Child(rs(name), Listener, ([],)) for name in "abc")
+        return (Child("notify", Listener, (self.programs,)), *servers, Child(ID, IpvsActor, (spec,), ("plane",)))
+
+    def say(self, weight: int = 1, **verdicts: Verdict) -> None:
+        """Servers speak; nobody has decided yet."""
+        for name, verdict in verdicts.items():
+            context = self.system.find(rs(name))
+            assert context is not None
+            context.publish(ServerStatus(rs(name), verdict, weight))
+        self.settle()
+
+    def decide(self, weight: int = 1, **verdicts: Verdict) -> None:
+        self.say(weight, **verdicts)
+        self.advance(0.0)
+
+    @property
+    def pool(self) -> str:
+        """What the table holds, as name:weight in order of the names."""
+        held = self.table.held.get(KEY)
+        return " ".join(sorted(f"{_name(d)}:{d.weight}" for d in held[1].values())) if held else "none"
+
+    def events(self) -> str:
+        return " ".join(event for _, event in events(self.programs))
+
+
+class TestPool:
+    def test_servers_enter_when_they_are_ok_and_leave_when_they_fail(self) -> None:
+        world = Service_("a", "b")
+        assert (world.pool, world.status(ID)) == ("", ServiceStatus(ID, False, 0, False))
+        world.decide(a=OK, b=UNKNOWN)
+        assert (world.pool, world.status(ID)) == ("a:1", ServiceStatus(ID, True, 1, False))
+        world.decide(b=OK)
+        world.decide(a=FAILED)
+        assert (world.pool, world.status(ID)) == ("b:1", ServiceStatus(ID, True, 1, False))
+        assert world.table.edits() == "AddService add a:1 add b:1 delete a:1"
+
+    def test_all_the_news_of_one_moment_are_one_decision(self) -> None:
+        world = Service_("a", "b")
+        world.say(a=OK)
+        world.say(a=FAILED, b=OK)
+        world.advance(0.0)
+        assert (world.table.edits(), world.events()) == ("AddService add b:1", "quorum_up")
+
+    def test_a_failing_server_that_inhibits_stays_with_weight_0(self) -> None:
+        world = Service_("a!", "b")
+        assert world.pool == "a:0"
+        world.decide(a=OK, b=OK)
+        world.decide(a=FAILED, b=FAILED)
+        assert world.pool == "a:0"
+
+    def test_a_new_weight_is_edited_in_place(self) -> None:
+        world = Service_("a")
+        world.decide(a=OK)
+        world.table.log.clear()
+        world.decide(weight=7, a=OK)
+        assert world.table.edits() == "edit a:7"
+
+    def test_strangers_are_not_let_in(self) -> None:
+        world = Service_("a")
+        world.decide(c=OK)
+        assert (world.pool, world.status(ID)) == ("", ServiceStatus(ID, False, 0, False))
+
+
+class TestQuorum:
+    def test_scripts_run_once_each_time_and_not_at_an_uncertain_start(self) -> None:
+        world = Service_("a", "b")
+        world.decide(a=FAILED)
+        assert world.events() == ""
+        world.decide(b=FAILED)
+        assert world.events() == "quorum_down"
+        for verdict in (OK, OK, FAILED, FAILED, OK):
+            world.decide(a=verdict)
+        assert world.events() == "quorum_down quorum_up quorum_down quorum_up"
+        assert world.programs[-2:] == [DOWN.run(ID, "quorum_down"), UP.run(ID, "quorum_up")]
+
+    def test_the_sorry_server_serves_while_quorum_is_lost_and_nobody_else_does(self) -> None:
+        world = Service_("a", "b", "c", sorry=Sorry(SPARE), quorum=Quorum(2))
+        assert (world.pool, world.status(ID)) == ("sorry:1", ServiceStatus(ID, False, 0, True))
+        world.decide(a=OK)
+        assert (world.pool, world.status(ID)) == ("sorry:1", ServiceStatus(ID, False, 1, True))
+        world.decide(b=OK)
+        assert (world.pool, world.status(ID)) == ("a:1 b:1", ServiceStatus(ID, True, 2, False))
+        world.decide(a=FAILED)
+        assert (world.pool, world.status(ID)) == ("sorry:1", ServiceStatus(ID, False, 1, True))
+
+    def test_an_inhibited_sorry_server_stays_with_weight_0(self) -> None:
+        world = Service_("a", sorry=Sorry(SPARE, inhibit=True))
+        world.decide(a=OK)
+        assert world.pool == "a:1 sorry:0"
+        world.decide(a=FAILED)
+        assert world.pool == "sorry:1"
+
+    def test_within_the_dead_band_nothing_happens(self) -> None:
+        world = Service_("a", "b", "c", quorum=Quorum(2, 1), sorry=Sorry(SPARE))
+        world.decide(a=OK, b=OK)
+        assert (world.pool, world.events()) == ("sorry:1", "")
+        world.decide(c=OK)
+        world.decide(a=FAILED, b=FAILED)
+        assert (world.pool, world.events()) == ("c:1", "quorum_up")
+        world.decide(c=FAILED)
+        assert (world.pool, world.events()) == ("sorry:1", "quorum_up quorum_down")
+
+
+class TestRefusal:
+    def test_one_refused_edit_holds_no_other_up_is_told_and_is_tried_again(self) -> None:
+        table = Table()
+        table.refuse = lambda edit: _short(edit).startswith("add b")
+        world = Service_("a", "b", "c", table=table)
+        world.decide(a=OK, b=OK, c=OK)
+        assert (world.pool, world.status(ID)) == (
+            "a:1 c:1",
+            ServiceStatus(ID, True, 3, False, "refused AddDestination"),
+        )
+        assert world.actor(ID).explain()[-1] == "the data plane refuses: refused AddDestination"
+        world.advance(LONG)
+        assert world.pool == "a:1 c:1"
+        table.refuse = lambda edit: False
+        world.advance(LONG)
+        assert (world.pool, world.status(ID)) == ("a:1 b:1 c:1", ServiceStatus(ID, True, 3, False))
+        assert world.actor(ID).drifts == 0
+
+    def test_a_refusal_that_goes_on_is_logged_once(self, capsys: pytest.CaptureFixture[str]) -> None:
+        table = Table()
+        table.refuse = lambda edit: True
+        world = Service_("a", table=table)
+        world.decide(a=OK)
+        world.advance(10 * LONG)
+        assert capsys.readouterr().out.count("data plane") == 1
+
+    def test_a_plane_that_cannot_be_read_is_told_and_believed_to_be_as_it_was(self) -> None:
+        world = Service_("a")
+        world.decide(a=OK)
+        world.table.blind = True
+        world.advance(LONG)
+        assert world.status(ID) == ServiceStatus(ID, True, 1, False, "cannot read")
+        assert world.actor(ID).connections() == {}
+        world.table.blind = False
+        world.advance(LONG)
+        assert (world.status(ID), world.table.edits()) == (ServiceStatus(ID, True, 1, False), "AddService add a:1")
+        assert world.actor(ID).connections() == {place("a").key: 2}
+
+    def test_a_plane_that_cannot_be_read_at_the_start_is_no_crash(self) -> None:
+        table = Table()
+        table.blind = True
+        world = Service_("a", table=table)
+        world.decide(a=OK)
+        assert (world.pool, world.status(f"child/{ID}")) == ("a:1", None)
+
+
+class TestDrift:
+    def test_what_others_change_is_healed_and_counted(self) -> None:
+        world = Service_("a", "b")
+        world.decide(a=OK, b=OK)
+        world.table.apply(DeleteDestination(KEY, place("a")))
+        world.table.apply(EditDestination(KEY, place("b", 9)))
+        world.table.apply(AddDestination(KEY, place("c")))
+        world.advance(LONG)
+        assert (world.pool, world.actor(ID).drifts) == ("a:1 b:1", 3)
+        world.table.apply(DeleteService(KEY))
+        world.advance(LONG)
+        assert (world.pool, world.actor(ID).drifts) == ("a:1 b:1", 6)
+        world.advance(10 * LONG)
+        assert world.actor(ID).drifts == 6
+
+    def test_news_that_no_decision_was_made_on_yet_are_no_drift(self) -> None:
+        world = Service_("a", "b")
+        world.decide(a=OK, b=OK)
+        world.say(a=FAILED)
+        world.tell(ID, Reconcile())
+        assert (world.pool, world.actor(ID).drifts) == ("b:1", 0)
+
+    def test_a_server_that_flaps_does_not_put_reconciling_off(self) -> None:
+        world = Service_("a", "b")
+        world.decide(a=OK, b=OK)
+        world.table.apply(DeleteDestination(KEY, place("b")))
+        for n in range(8):
+            world.decide(a=OK if n % 2 else FAILED)
+            world.advance(LONG / 4)
+        assert (world.pool, world.actor(ID).drifts) == ("a:1 b:1", 1)
+
+
+class TestLives:
+    def test_what_the_plane_holds_from_before_is_taken_over_in_place(self) -> None:
+        table = Table()
+        for edit in (AddService(SERVICE), AddDestination(KEY, place("a", 5)), AddDestination(KEY, place("c"))):
+            table.apply(edit)
+        table.log.clear()
+        world = Service_("a", table=table)
+        world.decide(a=OK)
+        assert "AddService" not in table.edits()
+        assert world.pool == "a:1"
+
+    def test_a_restart_touches_nothing_announces_nothing_and_publishes_nothing(self) -> None:
+        world = Service_("a", "b", sorry=Sorry(SPARE))
+        world.decide(a=OK, b=FAILED)
+        heard: list[Any] = []
+        world.tell(
+            "supervisor", Reload((*world.children("a", "b", sorry=Sorry(SPARE)), Child("l", Listener, (heard, ID))))
+        )
+        heard.clear()
+        world.table.log.clear()
+        world.tell(ID, Crash())
+        world.advance(LONG)
+        assert (world.table.edits(), world.events(), heard) == ("", "quorum_up", [])
+
+    def test_a_restart_touches_nothing_before_the_replay_is_over(self) -> None:
+        world = Service_("a", "b")
+        world.decide(a=OK, b=OK)
+        world.table.log.clear()
+        actor = IpvsActor(world.system.find(ID), ServiceSpec(ID, world.actor(ID)._spec.roster), world.table)
+        actor.on_start()
+        actor.receive(ServerStatus(rs("a"), OK, 1))
+        assert world.table.edits() == ""
+
+    def test_news_of_the_time_when_it_was_dead_are_followed(self) -> None:
+        world = Service_("a", "b")
+        world.decide(a=OK, b=OK)
+        world.tell(ID, Crash())
+        world.decide(a=FAILED)
+        assert world.pool == "a:1 b:1"
+        world.advance(0.1)
+        assert world.pool == "b:1"
+
+    def test_a_stop_for_good_removes_the_service_and_a_stop_for_a_successor_does_not(self) -> None:
+        world = Service_("a")
+        world.decide(a=OK)
+        world.table.log.clear()
+        changed = Service(KEY, scheduler="rr")
+        world.tell("supervisor", Reload(world.children("a", service=changed)))
+        assert (world.table.edits(), world.pool) == ("EditService", "a:1")
+        world.shut_down()
+        assert (world.table.edits(), world.pool, world.codes) == ("DeleteService", "none", [0])
+
+    def test_a_service_that_the_plane_never_held_is_not_deleted(self, capsys: pytest.CaptureFixture[str]) -> None:
+        table = Table()
+        table.refuse = lambda edit: isinstance(edit, AddService)
+        world = Service_("a", table=table)
+        capsys.readouterr()
+        world.shut_down()
+        assert table.log == []
+        assert "data plane" not in capsys.readouterr().out
+
+    def test_one_that_crashed_still_removes_its_service_when_it_goes_for_good(self) -> None:
+        world = Service_("a")
+        world.decide(a=OK)
+        world.tell(ID, Crash())
+        world.shut_down()
+        assert (world.pool, world.codes) == ("none", [0])
+
+    @pytest.mark.parametrize(("omega", "told"), [(True, "quorum_up quorum_down"), (False, "quorum_up")])
+    def test_with_omega_the_end_counts_as_losing_quorum(self, omega: bool, told: str) -> None:
+        world = Service_("a", omega=omega)
+        world.decide(a=OK)
+        world.shut_down()
+        assert world.events() == told
+
+    def test_it_explains_the_arithmetic(self) -> None:
+        world = Service_("a", "b", "c", quorum=Quorum(2, 1))
+        world.decide(a=OK, b=FAILED)
+        assert world.actor(ID).explain() == [
+            "quorum lost: weight 1 of 3 is up, 2 wanted, hysteresis 1",
+            f"  {rs('a')}: OK, weight 1",
+            f"  {rs('b')}: FAILED, weight 1",
+            f"  {rs('c')}: has said nothing yet",
+        ]
+
+
+class RandomWalk(RuleBasedStateMachine):
+    """Verdicts, crashes, reloads, refusals and strangers in any order; in the end the table tells the verdicts."""
+
+    names = st.sampled_from("abc")
+
+    @initialize(sorry=st.booleans(), quorum=st.integers(1, 3), band=st.integers(0, 1), inhibit=st.booleans())
+    def begin(self, sorry: bool, quorum: int, band: int, inhibit: bool) -> None:
+        self.table = Table()
+        self.said: dict[str, Verdict] = {}
+        self.sorry = Sorry(SPARE) if sorry else None
+        self.rule = Quorum(quorum, band)
+        self.mark = "!" if inhibit else ""
+        self.weights = dict.fromkeys("abc", 1)
+        self.members = "abc"
+        self.world = World(self.children(), {"plane": self.table})
+
+    def children(self) -> tuple[Child, ...]:
+        members = tuple(Member(rs(n), place(n, self.weights[n]), bool(self.mark)) for n in self.members)
+        self.roster = Roster(SERVICE, members, self.sorry, self.rule)
+        return (
+            *(Child(f"check/{name}", Listener, ([],)) for name in "abc"),
+            *(
+                Child(rs(n), RealServerActor, (RealServerSpec(rs(n), self.weights[n], (f"check/{n}",)),))
+                for n in self.members
+            ),
+            Child(ID, IpvsActor, (ServiceSpec(ID, self.roster),), ("plane",)),
+        )
+
+    @rule(name=names, verdict=st.sampled_from([OK, FAILED]))
+    def a_checker_speaks(self, name: str, verdict: Verdict) -> None:
+        context = self.world.system.find(f"check/{name}")
+        if context is not None:
+            context.publish(CheckStatus(context.id, verdict))
+            self.said[name] = verdict
+            self.world.settle()
+
+    @rule(id=st.sampled_from([ID, *map(rs, "abc")]))
+    def somebody_crashes(self, id: str) -> None:
+        self.world.tell(id, Crash())
+
+    @rule(members=st.sets(names, min_size=1), weight=st.integers(1, 3), name=names)
+    def a_reload(self, members: set[str], weight: int, name: str) -> None:
+        self.members = "".join(sorted(members))
+        self.weights[name] = weight
+        self.world.tell("supervisor", Reload(self.children()))
+
+    @precondition(lambda self: KEY in self.table.held)
+    @rule()
+    def a_stranger_clears_the_table(self) -> None:
+        self.table.held.clear()
+
+    @rule(refused=st.sampled_from([AddDestination, EditDestination, DeleteDestination, AddService]))
+    def the_plane_refuses(self, refused: type[Edit]) -> None:
+        self.table.refuse = lambda edit: isinstance(edit, refused)
+
+    @rule(seconds=st.sampled_from([0.0, 0.05, 0.3, 6.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.advance(seconds)
+
+    @rule()
+    def calm(self) -> None:
+        """After whatever happened, and time to heal, the table is what the verdicts say."""
+        self.table.refuse = lambda edit: False
+        self.world.advance(3 * LONG + 10.0)
+        self.tells_the_verdicts()
+
+    def tells_the_verdicts(self) -> None:
+        statuses = {rs(n): ServerStatus(rs(n), self.said.get(n, UNKNOWN), self.weights[n]) for n in self.members}
+        service = self.world.status(ID)
+        assert isinstance(service, ServiceStatus)
+        weight = sum(s.weight for s in statuses.values() if s.verdict is OK)
+        assert service.quorum in {self.rule.held(was, weight, self.roster.total) for was in (True, False)}
+        wanted = pool(self.roster, statuses, service.quorum)
+        held = self.table.read(KEY)
+        assert held is not None
+        assert (held.service, set(held.destinations)) == (SERVICE, set(wanted.destinations))
+        assert service == ServiceStatus(
+            ID, service.quorum, sum(s.verdict is OK for s in statuses.values()), bool(self.sorry) and not service.quorum
+        )
+
+    @invariant()
+    def nobody_but_members_and_the_sorry_server_is_held(self) -> None:
+        if hasattr(self, "table"):
+            held = self.table.held.get(KEY)
+            names = {_name(d) for d in held[1].values()} if held else set()
+            assert names <= set("abc") | ({"sorry"} if self.sorry else set())
+            assert self.world.codes == []
+
+    def teardown(self) -> None:
+        if hasattr(self, "table"):
+            self.calm()
+            self.world.shut_down()
+            assert (self.table.held, self.world.codes, self.world.alive()) == ({}, [0], [])
+
+
+TestRandomWalk = RandomWalk.TestCase
+TestRandomWalk.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+def test_a_stop_by_hand_removes_the_service_and_a_revival_brings_it_back() -> None:
+    world = Service_("a")
+    world.decide(a=OK)
+    world.tell(ID, Stop())
+    assert world.pool == "none"
