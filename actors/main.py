@@ -1,4 +1,4 @@
-"""``python -m actors.main CONF``: the command line, and the standard library made cooperative before anything uses it."""
+"""``python -m actors.main CONF``: the command line. The standard library is made cooperative before anything uses it."""
 
 # ruff: noqa: E402, I001
 from gevent import monkey
@@ -17,16 +17,20 @@ from actors.picture import picture
 from actors.planes import PlaneUnavailable
 
 
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("auto", "human", "json")
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("conf", type=click.Path(path_type=Path))
-@click.option("--check", "only_check", is_flag=True, help="Check the configuration: 0 good, 4 unreadable, 5 errors or warnings.")
+@click.option("--check", "only_check", is_flag=True, help="Check CONF: exit code 0 good, 4 unreadable, 5 errors or warnings.")
 @click.option("--tree", "only_tree", is_flag=True, help="Print the supervision tree of the configuration.")
 @click.option("--dry-run", is_flag=True, help="Run the checkers, but only log the edits of the data plane.")
 @click.option("--single-process", is_flag=True, help="Keep every actor in this process (as now is always so).")
 @click.option("--socket", type=click.Path(path_type=Path), help="Path of the control socket for understudyctl.")
 @click.option("--console", type=click.Path(path_type=Path), help="Open the backdoor console on this Unix socket.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
-@click.option("--log-format", type=click.Choice(["auto", "human", "json"]), default="auto", show_default=True)
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
+@click.option("--log-format", type=click.Choice(FORMATS), default="auto", show_default=True)
 def main(
     conf: Path,
     only_check: bool,
@@ -52,7 +56,8 @@ def main(
         click.echo(str(error), nl=False, err=True)
         sys.exit(EXIT_CONFIGURATION)
     except (PlaneUnavailable, AlreadyInUse, OSError) as error:
-        click.echo("\n".join([f"understudyd: {error}", *(f"  {way}" for way in getattr(error, "remedies", ()))]), err=True)
+        ways_out = [f"  {way}" for way in getattr(error, "remedies", ())]
+        click.echo("\n".join([f"understudyd: {error}", *ways_out]), err=True)
         sys.exit(EXIT_FATAL)
 
 

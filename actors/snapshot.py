@@ -45,7 +45,8 @@ class Snapshot:
     def tree(self) -> list[dict[str, Any]]:
         """Every actor in start order with its phase, crashes and waiting messages."""
         supervisor = self._system.find(self._system.supervisor)
-        rows = [_row(self._system.supervisor, "SupervisorActor", 0, "RUNNING", 0, supervisor.mailbox if supervisor else 0)]
+        mail = supervisor.mailbox if supervisor else 0
+        rows = [_row(self._system.supervisor, "SupervisorActor", 0, "RUNNING", 0, mail)]
         for charge in self._supervisor.charges():
             context = self._system.find(charge.child.id)
             crashes = len(charge.ledger.crashes)
@@ -54,7 +55,7 @@ class Snapshot:
         return rows
 
     def why(self, id: str) -> list[str]:
-        """Sentences that tell how the actor ``id`` came to its status; raises LookupError with the ids that are near."""
+        """Sentences that tell how the actor ``id`` came to its status; raises LookupError, naming ids that are near."""
         charge = self._supervisor.charge(id)
         if charge is None:
             near = [c.child.id for c in self._supervisor.charges() if id in c.child.id][:5]

@@ -1,4 +1,4 @@
-"""The edges: the only code that touches kernel or wire. Here are the contracts; one file a plane holds an implementation."""
+"""The edges: the only code that touches kernel or wire. Here are the contracts; beside it, one file or folder a plane."""
 
 from typing import Protocol
 

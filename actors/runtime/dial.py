@@ -42,7 +42,7 @@ IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python 3.11 has no name for it
 _POLLED = {READ: POLLIN | POLLERR | POLLHUP, WRITE: POLLOUT | POLLERR | POLLHUP}
 
 
-class _DeadlineSocket(NativeSocket):  # type: ignore[misc]
+class _DeadlineSocket(NativeSocket):
     """What both kinds share: an absolute deadline, and within it the limit of each call that ``settimeout`` gives."""
 
     __slots__ = ("_deadline", "_limit")

@@ -240,9 +240,10 @@ def test_bad_plugins_are_blamed_and_harm_only_themselves(folder: Path, ports: li
         (folder / "plugins" / name).write_text(text)
     notes = folder / "notes"
     vip, other, *servers = ports[:4]
-    bad = "".join(f"{mode}_{kind} bad_{mode}_{kind} {{\n    delay_loop 0.2\n    connect_timeout 0.3\n    warmup 0.1\n}}\n"
-                  for mode in ("RT", "TH") for kind in ("RAISES", "HANGS", "NONSENSE"))
-    names = " ".join(f"bad_{mode}_{kind}" for mode in ("RT", "TH") for kind in ("RAISES", "HANGS", "NONSENSE"))
+    kinds = [f"{mode}_{kind}" for mode in ("RT", "TH") for kind in ("RAISES", "HANGS", "NONSENSE")]
+    timing = "delay_loop 0.2\n    connect_timeout 0.3\n    warmup 0.1"
+    bad = "".join(f"{kind} bad_{kind} {{\n    {timing}\n}}\n" for kind in kinds)
+    names = " ".join(f"bad_{kind}" for kind in kinds)
     conf = head(folder) + bad + service(vip, servers, notes) + service(other, servers, notes, checkers=names)
     with backends(servers), running(folder, conf) as daemon:
         until(lambda: healthy(daemon, vip) == set(servers))
