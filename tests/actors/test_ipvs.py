@@ -18,7 +18,6 @@ from actors.core.table import (
     Destination,
     Edit,
     EditDestination,
-    EditService,
     Pool,
     Service,
     ServiceKey,
@@ -26,6 +25,7 @@ from actors.core.table import (
 from actors.ipvs_actor import RECONCILE, IpvsActor, Reconcile, ServiceSpec
 from actors.messages import Crash, Program, Stop
 from actors.planes import PlaneError
+from actors.planes.memory import MemoryPlane
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.supervisor_actor import Child, Reload
 from tests.world import Listener, World, events
@@ -47,64 +47,36 @@ def place(name: str, weight: int = 1) -> Destination:
     return Destination(f"10.0.1.{ord(name) - ord('a') + 1}", 80, weight)
 
 
-class Table:
-    """A data plane that is a dictionary and holds its callers to the contract; ``refuse`` says what it will not do."""
-
-    name = "table"
+class Table(MemoryPlane):
+    """The memory plane, with whims: ``refuse`` says what it will not do; ``blind`` it cannot be read."""
 
     def __init__(self) -> None:
-        self.held: dict[ServiceKey, tuple[Service, dict[tuple[str, int], Destination]]] = {}
-        self.log: list[Edit] = []
+        super().__init__()
         self.refuse: Callable[[Edit], bool] = lambda edit: False
         self.blind = False
 
     def read(self, key: ServiceKey) -> Pool | None:
-        if self.blind:
-            raise PlaneError("cannot read")
-        if key not in self.held:
-            return None
-        service, destinations = self.held[key]
-        return Pool(service, tuple(reversed(destinations.values())))
+        self._look()
+        pool = super().read(key)
+        return pool and Pool(pool.service, pool.destinations[::-1])
 
     def apply(self, edit: Edit) -> None:
         if self.refuse(edit):
             raise PlaneError(f"refused {type(edit).__name__}")
-        self._carry_out(edit)
-        self.log.append(edit)
+        super().apply(edit)
 
     def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
+        self._look()
+        return {("10.0.1.1", 80): 2}
+
+    def _look(self) -> None:
         if self.blind:
             raise PlaneError("cannot read")
-        return dict.fromkeys(self.held[key][1], 2)
 
-    def _carry_out(self, edit: Edit) -> None:
-        match edit:
-            case AddService(service):
-                self._expect(service.key not in self.held, edit)
-                self.held[service.key] = (service, {})
-            case EditService(service):
-                self._expect(service.key in self.held, edit)
-                self.held[service.key] = (service, self.held[service.key][1])
-            case DeleteService(key):
-                self._expect(key in self.held, edit)
-                del self.held[key]
-            case AddDestination(key, destination) | EditDestination(key, destination):
-                there = destination.key in self.held.get(key, (None, {}))[1]
-                self._expect(key in self.held and there is isinstance(edit, EditDestination), edit)
-                self.held[key][1][destination.key] = destination
-            case DeleteDestination(key, destination):
-                self._expect(destination.key in self.held.get(key, (None, {}))[1], edit)
-                del self.held[key][1][destination.key]
-
-    @staticmethod
-    def _expect(possible: bool, edit: Edit) -> None:
-        if not possible:
-            raise PlaneError(f"impossible {type(edit).__name__}")
-
-    def edits(self) -> str:
+    def news(self) -> str:
         """What was done since it was last asked, in short."""
-        text = " ".join(_short(edit) for edit in self.log)
-        self.log.clear()
+        text = " ".join(_short(edit) for edit in self.edits)
+        self.edits.clear()
         return text
 
 
@@ -151,8 +123,8 @@ class Service_(World):  # noqa: N801 - Service is a value of the table
     @property
     def pool(self) -> str:
         """What the table holds, as name:weight in order of the names."""
-        held = self.table.held.get(KEY)
-        return " ".join(sorted(f"{_name(d)}:{d.weight}" for d in held[1].values())) if held else "none"
+        held = MemoryPlane.read(self.table, KEY)
+        return " ".join(sorted(f"{_name(d)}:{d.weight}" for d in held.destinations)) if held else "none"
 
     def events(self) -> str:
         return " ".join(event for _, event in events(self.programs))
@@ -167,14 +139,14 @@ class TestPool:
         world.decide(b=OK)
         world.decide(a=FAILED)
         assert (world.pool, world.status(ID)) == ("b:1", ServiceStatus(ID, True, 1, False))
-        assert world.table.edits() == "AddService add a:1 add b:1 delete a:1"
+        assert world.table.news() == "AddService add a:1 add b:1 delete a:1"
 
     def test_all_the_news_of_one_moment_are_one_decision(self) -> None:
         world = Service_("a", "b")
         world.say(a=OK)
         world.say(a=FAILED, b=OK)
         world.advance(0.0)
-        assert (world.table.edits(), world.events()) == ("AddService add b:1", "quorum_up")
+        assert (world.table.news(), world.events()) == ("AddService add b:1", "quorum_up")
 
     def test_a_failing_server_that_inhibits_stays_with_weight_0(self) -> None:
         world = Service_("a!", "b")
@@ -186,9 +158,9 @@ class TestPool:
     def test_a_new_weight_is_edited_in_place(self) -> None:
         world = Service_("a")
         world.decide(a=OK)
-        world.table.log.clear()
+        world.table.edits.clear()
         world.decide(weight=7, a=OK)
-        assert world.table.edits() == "edit a:7"
+        assert world.table.news() == "edit a:7"
 
     def test_strangers_are_not_let_in(self) -> None:
         world = Service_("a")
@@ -271,7 +243,7 @@ class TestRefusal:
         assert world.actor(ID).connections() == {}
         world.table.blind = False
         world.advance(LONG)
-        assert (world.status(ID), world.table.edits()) == (ServiceStatus(ID, True, 1, False), "AddService add a:1")
+        assert (world.status(ID), world.table.news()) == (ServiceStatus(ID, True, 1, False), "AddService add a:1")
         assert world.actor(ID).connections() == {place("a").key: 2}
 
     def test_a_plane_that_cannot_be_read_at_the_start_is_no_crash(self) -> None:
@@ -319,10 +291,10 @@ class TestLives:
         table = Table()
         for edit in (AddService(SERVICE), AddDestination(KEY, place("a", 5)), AddDestination(KEY, place("c"))):
             table.apply(edit)
-        table.log.clear()
+        table.edits.clear()
         world = Service_("a", table=table)
         world.decide(a=OK)
-        assert "AddService" not in table.edits()
+        assert "AddService" not in table.news()
         assert world.pool == "a:1"
 
     def test_a_restart_touches_nothing_announces_nothing_and_publishes_nothing(self) -> None:
@@ -333,19 +305,19 @@ class TestLives:
             "supervisor", Reload((*world.children("a", "b", sorry=Sorry(SPARE)), Child("l", Listener, (heard, ID))))
         )
         heard.clear()
-        world.table.log.clear()
+        world.table.edits.clear()
         world.tell(ID, Crash())
         world.advance(LONG)
-        assert (world.table.edits(), world.events(), heard) == ("", "quorum_up", [])
+        assert (world.table.news(), world.events(), heard) == ("", "quorum_up", [])
 
     def test_a_restart_touches_nothing_before_the_replay_is_over(self) -> None:
         world = Service_("a", "b")
         world.decide(a=OK, b=OK)
-        world.table.log.clear()
+        world.table.edits.clear()
         actor = IpvsActor(world.system.find(ID), ServiceSpec(ID, world.actor(ID)._spec.roster), world.table)
         actor.on_start()
         actor.receive(ServerStatus(rs("a"), OK, 1))
-        assert world.table.edits() == ""
+        assert world.table.news() == ""
 
     def test_news_of_the_time_when_it_was_dead_are_followed(self) -> None:
         world = Service_("a", "b")
@@ -359,12 +331,12 @@ class TestLives:
     def test_a_stop_for_good_removes_the_service_and_a_stop_for_a_successor_does_not(self) -> None:
         world = Service_("a")
         world.decide(a=OK)
-        world.table.log.clear()
+        world.table.edits.clear()
         changed = Service(KEY, scheduler="rr")
         world.tell("supervisor", Reload(world.children("a", service=changed)))
-        assert (world.table.edits(), world.pool) == ("EditService", "a:1")
+        assert (world.table.news(), world.pool) == ("EditService", "a:1")
         world.shut_down()
-        assert (world.table.edits(), world.pool, world.codes) == ("DeleteService", "none", [0])
+        assert (world.table.news(), world.pool, world.codes) == ("DeleteService", "none", [0])
 
     def test_a_service_that_the_plane_never_held_is_not_deleted(self, capsys: pytest.CaptureFixture[str]) -> None:
         table = Table()
@@ -372,7 +344,7 @@ class TestLives:
         world = Service_("a", table=table)
         capsys.readouterr()
         world.shut_down()
-        assert table.log == []
+        assert table.edits == []
         assert "data plane" not in capsys.readouterr().out
 
     def test_one_that_crashed_still_removes_its_service_when_it_goes_for_good(self) -> None:
@@ -446,10 +418,10 @@ class RandomWalk(RuleBasedStateMachine):
         self.weights[name] = weight
         self.world.tell("supervisor", Reload(self.children()))
 
-    @precondition(lambda self: KEY in self.table.held)
+    @precondition(lambda self: self.table.services())
     @rule()
     def a_stranger_clears_the_table(self) -> None:
-        self.table.held.clear()
+        MemoryPlane.apply(self.table, DeleteService(KEY))
 
     @rule(refused=st.sampled_from([AddDestination, EditDestination, DeleteDestination, AddService]))
     def the_plane_refuses(self, refused: type[Edit]) -> None:
@@ -483,8 +455,8 @@ class RandomWalk(RuleBasedStateMachine):
     @invariant()
     def nobody_but_members_and_the_sorry_server_is_held(self) -> None:
         if hasattr(self, "table"):
-            held = self.table.held.get(KEY)
-            names = {_name(d) for d in held[1].values()} if held else set()
+            held = self.table.read(KEY)
+            names = {_name(d) for d in held.destinations} if held else set()
             assert names <= set("abc") | ({"sorry"} if self.sorry else set())
             assert self.world.codes == []
 
@@ -492,7 +464,7 @@ class RandomWalk(RuleBasedStateMachine):
         if hasattr(self, "table"):
             self.calm()
             self.world.shut_down()
-            assert (self.table.held, self.world.codes, self.world.alive()) == ({}, [0], [])
+            assert (self.table.services(), self.world.codes, self.world.alive()) == ((), [0], [])
 
 
 TestRandomWalk = RandomWalk.TestCase

@@ -16,7 +16,17 @@ from actors.notify_actor import NotifyActor
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.supervisor_actor import Child
 from actors.tree import endpoint, grow, service_id
-from loader.model import Checker, Config, RealServer, Script, SorryServer, VirtualServer
+from loader.model import (
+    Checker,
+    Config,
+    GlobalDefs,
+    Identity,
+    Position,
+    RealServer,
+    Script,
+    SorryServer,
+    VirtualServer,
+)
 
 HERE = {"connect_ip": "10.0.2.1", "connect_port": 8080}
 
@@ -222,8 +232,23 @@ PROGRAMS = {"up": ("/up",), "down": ("/down",), "gained": ("/gained",), "lost": 
 
 
 def test_where_a_statement_stands_makes_no_difference() -> None:
-    one = config(service(server(1, "web")))
-    assert grow(replace(one, checkers=(replace(one.checkers[0], at=OTHER),))).children == grow(one).children
+    one, other = (config(service(server(1, "web")), checkers=(checker(at=Position("x", n)),)) for n in (1, 2))
+    assert grow(one).children == grow(other).children
 
 
-OTHER = replace(checker().at) if checker().at is not None else None
+class TestIdentity:
+    """Whose programs run."""
+
+    def run_as(self, of: Script, configured: Identity | None = None, default: Identity | None = None) -> Program | None:
+        whole = replace(config(service(quorum_up=of)), global_defs=GlobalDefs(script_user=configured))
+        program = grow(whole, default).children[-1].args[0].quorum_up
+        assert isinstance(program, Program)
+        return program
+
+    def test_a_program_runs_as_who_it_names_else_as_configured_else_as_the_default(self) -> None:
+        named, nameless = script("/x"), Script(("/x",))
+        configured, default = Identity("alice", "staff"), Identity("bob")
+        assert self.run_as(named, configured, default) == Program(("/x",), "nobody", "nogroup")
+        assert self.run_as(nameless, configured, default) == Program(("/x",), "alice", "staff")
+        assert self.run_as(nameless, None, default) == Program(("/x",), "bob")
+        assert self.run_as(nameless) == Program(("/x",))
