@@ -15,6 +15,9 @@ from actors.runtime.actor import Context
 GRAIN = 0.01
 """Seconds by which a probe may be late, so that all that are due together are served in one wake-up."""
 
+GRACE = 0.05
+"""Seconds that a probe may take beyond its limit: the time-out of its own socket says more than being stopped."""
+
 
 class CheckerSpec(msgspec.Struct, frozen=True):
     """What is checked, how, and when. Times are seconds, ``jitter`` a share of the interval (0 to 0.5).
@@ -71,9 +74,7 @@ class ProbeNow(Message, frozen=True):
 
 
 class Overdue(Message, frozen=True):
-    """Run number ``run`` has had its time."""
-
-    run: int
+    """The time of a run may be over."""
 
 
 class PluginCrashed(Exception):
@@ -97,7 +98,19 @@ class Tally(msgspec.Struct):
 class CheckerActor:
     """Probes on a grid of absolute times, so that an interval does not drift; jitter spreads those that would meet."""
 
-    __slots__ = ("_context", "_due", "_health", "_probe", "_random", "_run", "_spec", "_status", "tally")
+    __slots__ = (
+        "_context",
+        "_due",
+        "_guarded",
+        "_health",
+        "_limit",
+        "_probe",
+        "_random",
+        "_run",
+        "_spec",
+        "_status",
+        "tally",
+    )
 
     def __init__(self, context: Context, spec: CheckerSpec, probes: Probes, random: Random) -> None:
         self._context = context
@@ -108,6 +121,8 @@ class CheckerActor:
         self._status = context.last
         self._run = 0
         self._due = 0.0
+        self._limit = 0.0
+        self._guarded = False
         self.tally = Tally()
 
     def on_start(self) -> None:
@@ -117,14 +132,14 @@ class CheckerActor:
 
     def receive(self, message: Any) -> None:
         """Probe, or judge how a probe ended."""
-        if isinstance(message, Probed):
+        kind = type(message)
+        if kind is ProbeNow:
+            self._begin()
+        elif kind is Probed:
             if message.run == self._run:
                 self._end(message)
-        elif isinstance(message, Overdue):
-            if message.run == self._run:
-                self._give_up()
-        elif isinstance(message, ProbeNow):
-            self._begin()
+        elif kind is Overdue:
+            self._check_limit()
 
     def on_stop(self, final: bool) -> None:
         """Run no more probes."""
@@ -153,16 +168,28 @@ class CheckerActor:
             return
         self._run = self._context.incarnation << 32 | self.tally.runs
         self._probe.start(self._run)
-        limit = self._spec.timeout
-        self._context.after("deadline", limit, Overdue(self._run), max(GRAIN, limit / 20))
+        self._limit = now + self._spec.timeout + GRACE
+        if not self._guarded:
+            self._guard()
 
     def _end(self, message: Probed) -> None:
         self._run = 0
-        self._context.cancel("deadline")
         self.tally.seconds = message.seconds
         if message.crash:
             raise PluginCrashed(message.crash)
         self._judge(message.passed, message.detail)
+
+    def _guard(self) -> None:
+        # One timer watches over many runs, since nearly all of them end long before: it is not set for each.
+        self._guarded = True
+        self._context.at("deadline", self._limit, Overdue(), max(GRAIN, self._spec.timeout / 20))
+
+    def _check_limit(self) -> None:
+        self._guarded = False
+        if self._run and self._context.now() < self._limit:
+            self._guard()
+        elif self._run:
+            self._give_up()
 
     def _give_up(self) -> None:
         self._run = 0
@@ -178,7 +205,7 @@ class CheckerActor:
         self.tally.at = self._context.now()
         before = self._health
         self._health = observe(before, self._spec.debounce, passed, detail)
-        if self._health != before:
+        if self._health is not before:
             self._publish()
         self._plan()
 

@@ -38,6 +38,8 @@ def observe(health: Health, debounce: Debounce, passed: bool, detail: str) -> He
     The first result is final at once, as keepalived has it; later ones need ``rise`` or ``fall`` in a row.
     """
     seen = Verdict.OK if passed else Verdict.FAILED
+    if seen is health.verdict and not health.streak and detail == health.detail and not health.assumed:
+        return health
     if health.assumed:
         return Health(seen, 0, detail, assumed=False)
     if seen is health.verdict:

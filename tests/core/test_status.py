@@ -33,7 +33,7 @@ MESSAGES: list[Any] = [
     messages.Revive("check/web", 7),
     messages.Shutdown(70),
     ProbeNow(),
-    Overdue(1 << 40),
+    Overdue(),
     Reconcile(),
     StopOverdue("check/web", 7),
     Calm("check/web", 7),
