@@ -137,6 +137,11 @@ class TestWhen:
         assert world.begun == [0.0, 10.0, 11.5, 13.0, 23.0]
         assert world.verdicts() == "UOF"
 
+    def test_while_down_a_first_success_is_no_reason_to_hurry(self) -> None:
+        world = Checked("-", "+", "+", debounce=Debounce(2, 1), retry_interval=1.0)
+        world.advance(25.0)
+        assert (world.begun, world.verdicts()) == ([0.0, 10.0, 20.0], "UFO")
+
     def test_who_recovers_goes_back_to_the_interval(self) -> None:
         world = Checked("+", "-", "+", debounce=Debounce(1, 2), retry_interval=1.0)
         world.advance(25.0)

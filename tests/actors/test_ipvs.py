@@ -23,12 +23,12 @@ from actors.core.table import (
     ServiceKey,
 )
 from actors.ipvs_actor import RECONCILE, IpvsActor, Reconcile, ServiceSpec
-from actors.messages import Crash, Program, Stop
+from actors.messages import Crash, Program, Replayed, Stop
 from actors.planes import PlaneError
 from actors.planes.memory import MemoryPlane
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.supervisor_actor import Child, Reload
-from tests.world import Listener, World, events
+from tests.world import Bench, Listener, World, events
 
 UNKNOWN, OK, FAILED = Verdict.UNKNOWN, Verdict.OK, Verdict.FAILED
 KEY = ServiceKey(4, "10.0.0.1", 80, "tcp")
@@ -254,6 +254,20 @@ class TestRefusal:
         assert (world.pool, world.status(f"child/{ID}")) == ("a:1", None)
 
 
+    def test_what_could_not_be_read_at_the_start_is_no_drift_once_it_can(self) -> None:
+        table = Table()
+        for edit in (AddService(SERVICE), AddDestination(KEY, place("b"))):
+            table.apply(edit)
+        table.blind = True
+        world = Service_("a", table=table)
+        world.decide(a=OK)
+        assert world.status(ID) == ServiceStatus(ID, True, 1, False, "AddService: it exists already")
+        table.blind = False
+        world.advance(LONG)
+        assert (world.pool, world.actor(ID).drifts) == ("a:1", 0)
+        assert world.status(ID) == ServiceStatus(ID, True, 1, False)
+
+
 class TestDrift:
     def test_what_others_change_is_healed_and_counted(self) -> None:
         world = Service_("a", "b")
@@ -311,13 +325,27 @@ class TestLives:
         assert (world.table.news(), world.events(), heard) == ("", "quorum_up", [])
 
     def test_a_restart_touches_nothing_before_the_replay_is_over(self) -> None:
-        world = Service_("a", "b")
-        world.decide(a=OK, b=OK)
-        world.table.edits.clear()
-        actor = IpvsActor(world.system.find(ID), ServiceSpec(ID, world.actor(ID)._spec.roster), world.table)
-        actor.on_start()
-        actor.receive(ServerStatus(rs("a"), OK, 1))
-        assert world.table.news() == ""
+        table = Table()
+        for edit in (AddService(SERVICE), AddDestination(KEY, place("a")), AddDestination(KEY, place("b"))):
+            table.apply(edit)
+        table.news()
+        bench, last = Bench({"plane": table}), ServiceStatus(ID, True, 2, False)
+        roster = Roster(SERVICE, tuple(Member(rs(name), place(name)) for name in "ab"))
+        bench.system.start(ID, IpvsActor, (ServiceSpec(ID, roster),), ("plane",), last)
+        bench.tell(ID, ServerStatus(rs("a"), OK, 1))
+        bench.advance(10.0)
+        assert table.news() == ""
+        bench.tell(ID, ServerStatus(rs("b"), FAILED, 1))
+        bench.tell(ID, Replayed(f"{ID}/rs/*"))
+        assert table.news() == "delete b:1"
+
+    def test_a_restart_within_the_dead_band_keeps_quorum(self) -> None:
+        world = Service_("a", "b", "c", quorum=Quorum(2, 1), sorry=Sorry(SPARE))
+        world.decide(a=OK, b=OK, c=OK)
+        world.decide(a=FAILED, b=FAILED)
+        world.tell(ID, Crash())
+        world.advance(LONG)
+        assert (world.pool, world.events()) == ("c:1", "quorum_up")
 
     def test_news_of_the_time_when_it_was_dead_are_followed(self) -> None:
         world = Service_("a", "b")

@@ -204,6 +204,18 @@ class TestCrash:
         world.advance(20.0)
         assert (diary.read(), phase(world, "a").phase) == ("", Phase.RUNNING)
 
+    def test_a_stale_revival_does_not_cut_the_backoff_short(self, child: Maker, diary: Diary) -> None:
+        world = World((child("a"),))
+        old = world.actor("a").context.incarnation
+        world.tell("a", Crash())
+        world.advance(0.1)
+        world.tell("a", Crash())
+        diary.clear()
+        world.tell("supervisor", Revive("a", old))
+        assert diary.read() == ""
+        world.advance(0.2)
+        assert diary.read() == "+a"
+
     def test_a_restart_loses_the_mail_and_the_subscriptions_of_the_dead(self, child: Maker) -> None:
         heard: list[Any] = []
         world = World((Child("a", Listener, (heard, "*"), policy=POLICY), child("b")))
@@ -343,6 +355,14 @@ class TestReload:
         world.advance(5.0)
         assert diary.read() == "-a for a successor +a +b -b -a"
         assert (world.codes, world.alive()) == ([0], [])
+
+
+    def test_after_the_end_a_reload_starts_nobody(self, child: Maker, diary: Diary) -> None:
+        world = World((child("a"),))
+        world.shut_down()
+        diary.clear()
+        world.tell("supervisor", Reload((child("a"), child("b"))))
+        assert (diary.read(), world.alive(), world.codes) == ("", [], [0])
 
 
 class TestBoard:

@@ -235,13 +235,16 @@ class TestGreenletLane:
 
     def test_a_late_deadline_does_not_hit_the_next_probe(self, lanes: Lanes, reports: Reports) -> None:
         lane, gate = lanes.open("check/a", False), Event()
-        lane.start(1, gate.wait, reports.put)
+
+        def go_on(ended: Ended) -> None:
+            reports.put(ended)
+            lane.start(2, lambda: gevent.sleep(0.001) or "second", reports.put)
+
+        lane.start(1, lambda: gate.wait() and "first", go_on)
         gevent.sleep(0)
         gate.set()
-        lane.abandon()  # in the same turn in which the probe is about to end by itself
-        reports.next()
-        lane.start(2, lambda: gevent.sleep(0.001) or "second", reports.put)
-        assert reports.next().value == "second"
+        lane.abandon()  # thrown in the turn in which the first ends by itself and the second begins
+        assert [reports.next().value, reports.next().value] == ["first", "second"]
 
     def test_reopening_replaces_a_lane_whose_probe_hangs(self, lanes: Lanes, reports: Reports) -> None:
         gate, old = Gate(False), lanes.open("check/a", False)
