@@ -18,10 +18,12 @@ import msgspec
 import structlog
 from gevent.event import AsyncResult
 
+from actors.checker_actor import CheckerActor
 from actors.console import Console
 from actors.control import ControlServer
 from actors.control_client import default_path
-from actors.messages import Crash, Message, Revive, Shutdown, Stop
+from actors.core.status import CheckStatus
+from actors.messages import Crash, Died, Message, Revive, Shutdown, Stop, Stopped
 from actors.planes import DataPlane
 from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import MemoryPlane
@@ -33,16 +35,20 @@ from actors.snapshot import Snapshot
 from actors.spawner import Spawner
 from actors.supervisor_actor import Reload, SupervisorActor
 from actors.tree import Tree, grow
+from actors.verdicts import Verdicts
 from loader import Cache, Loaded, load
 from loader.fields import Block
 from loader.model import Config, Identity
 from plugins import registry
 from plugins.api import describe
 
-EXIT_FATAL, EXIT_CONFIGURATION = 1, 2
+EXIT_FATAL, EXIT_CONFIGURATION, EXIT_INTERNAL = 1, 2, 70
 CHECK_GOOD, CHECK_UNREADABLE, CHECK_FAULTY = 0, 4, 5
 
 PLANES: dict[str, Callable[[], DataPlane]] = {"ipvs": IpvsPlane, "userspace": UserspacePlane}
+
+KEEP = 5.0
+"""Seconds between two looks at verdicts that must outlive the program."""
 
 log = structlog.get_logger()
 
@@ -116,12 +122,44 @@ class Daemon:
         ports |= {"plane": plane, "spawner": spawner, "probes": self._probes, "random": Random()}
         ports |= {"launcher": engine.system, "ended": self._ended.set}
         self._system = engine.system
-        self._system.start("supervisor", SupervisorActor, (self.tree.children,), ("launcher", "ended"))
+        self._system.unsupervised = self._leaderless
         self._snapshot = Snapshot(engine.system, self._facts(plane), self.tree.names)
-        self._listen_to_signals()
+        self._verdicts = Verdicts(self._door.with_name("verdicts.json"))
         with self._doors():
+            ports["remembered"] = self._remembered()
+            given = ("launcher", "ended", "remembered")
+            self._system.start("supervisor", SupervisorActor, (self.tree.children,), given)
+            self._listen_to_signals()
             log.info("started", children=len(self.tree.children), dataplane=plane.name)
-            return int(self._ended.get())
+            return self._wait()
+
+    def _wait(self) -> int:
+        """Until the supervisor has ended; meanwhile verdicts that must outlive the program are kept."""
+        self._ended.wait(KEEP)
+        while not self._ended.ready():
+            self._keep_verdicts()
+            self._ended.wait(KEEP)
+        return int(self._ended.get())
+
+    def _leaderless(self, last_message: Died | Stopped) -> None:
+        log.critical("the supervisor has ended", last=last_message)
+        self._ended.set(EXIT_INTERNAL)
+
+    def _remembered(self) -> tuple[CheckStatus, ...]:
+        lasting = self._lasting()
+        return tuple(status for status in self._verdicts.read() if status.source in lasting)
+
+    def _keep_verdicts(self) -> None:
+        if lasting := self._lasting():
+            self._verdicts.write(self._snapshot.checks(lasting))
+
+    def _lasting(self) -> frozenset[str]:
+        specs = (child.args[0] for child in self.tree.children if child.kind is CheckerActor)
+        return frozenset(spec.id for spec in specs if spec.init == "last")
+
+    @property
+    def _door(self) -> Path:
+        return self._settings.socket or default_path()
 
     # What the outside may ask
 
@@ -155,7 +193,7 @@ class Daemon:
             "why": lambda request: {"id": request["id"], "lines": snapshot.why(request["id"])},
         }
         with ExitStack() as stack:
-            stack.enter_context(ControlServer(self._settings.socket or default_path(), asks))
+            stack.enter_context(ControlServer(self._door, asks))
             if self._settings.console is not None:
                 words = {**_words(snapshot), "tell": self.tell, "Crash": Crash, "Stop": Stop, "Revive": Revive}
                 stack.enter_context(Console(self._settings.console, words))
@@ -164,7 +202,11 @@ class Daemon:
     def _listen_to_signals(self) -> None:
         gevent.signal_handler(signal.SIGHUP, self.reload)
         for number in (signal.SIGTERM, signal.SIGINT):
-            gevent.signal_handler(number, self._system.tell, "supervisor", Shutdown())
+            gevent.signal_handler(number, self._shut_down)
+
+    def _shut_down(self) -> None:
+        self._keep_verdicts()
+        self._system.tell("supervisor", Shutdown())
 
     def _facts(self, plane: DataPlane) -> dict[str, Any]:
         return {

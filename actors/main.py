@@ -1,4 +1,4 @@
-"""``python -m actors.main CONF``: the command line. The standard library is made cooperative before anything uses it."""
+"""``python -m actors.main CONF``: the command line. Before all else the standard library is made cooperative."""
 
 # ruff: noqa: E402, I001
 from gevent import monkey
@@ -23,7 +23,7 @@ FORMATS = ("auto", "human", "json")
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("conf", type=click.Path(path_type=Path))
-@click.option("--check", "only_check", is_flag=True, help="Check CONF: exit code 0 good, 4 unreadable, 5 errors or warnings.")
+@click.option("--check", "only_check", is_flag=True, help="Check CONF: exit 0 good, 4 unreadable, 5 errors or warnings.")
 @click.option("--tree", "only_tree", is_flag=True, help="Print the supervision tree of the configuration.")
 @click.option("--dry-run", is_flag=True, help="Run the checkers, but only log the edits of the data plane.")
 @click.option("--single-process", is_flag=True, help="Keep every actor in this process (as now is always so).")

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from greenlet import greenlet
@@ -63,6 +63,11 @@ class Snapshot:
         context = self._system.find(id)
         said = context.actor.explain() if context and hasattr(context.actor, "explain") else []
         return [f"{id} is {charge.phase.value}", *said, *self._crashes(charge)]
+
+    def checks(self, ids: Collection[str]) -> list[CheckStatus]:
+        """What the checkers ``ids`` have said last."""
+        said = (self._supervisor.board.last(id) for id in sorted(ids))
+        return [status for status in said if isinstance(status, CheckStatus)]
 
     def internals(self) -> dict[str, int]:
         """Counts of what could leak. Finding the greenlets looks at every object: not for polling."""

@@ -90,10 +90,18 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class SupervisorActor:
-    """Holds the children in start order. ``ended(code)`` is called once the last one has stopped."""
+    """Holds the children in start order. ``ended(code)`` is called once the last one has stopped.
+
+    ``remembered`` are statuses of an earlier run: children that have one begin with it.
+    """
 
     def __init__(
-        self, context: Context, children: tuple[Child, ...], launcher: Launcher, ended: Callable[[int], None]
+        self,
+        context: Context,
+        children: tuple[Child, ...],
+        launcher: Launcher,
+        ended: Callable[[int], None],
+        remembered: tuple[AnyStatus, ...] = (),
     ) -> None:
         self._context = context
         self._first = children
@@ -107,6 +115,8 @@ class SupervisorActor:
         self._code: int | None = None
         self._rank: dict[str, int] = {}
         self.board = Board()
+        for status in remembered:
+            self.board.publish(status)
 
     def on_start(self) -> None:
         """Start every child, in order."""

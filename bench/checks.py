@@ -3,8 +3,8 @@ in plain greenlets, plain gevent, and a bare epoll loop of the same work.
 
     python -m bench.checks [--seconds 3] [--rates 100 1000 5000] [--kinds tcp http tls]
 
-``keepalived`` is what keepalived 2.4.3 was seen to cost on a machine like this one; it cannot run its checkers without a
-kernel that has IPVS.
+``keepalived`` is what keepalived 2.4.3 was seen to cost on a machine like this one; it cannot run its checkers
+without a kernel that has IPVS.
 """
 
 import argparse

@@ -40,6 +40,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.ctl", ("actors.control_client", "actors.ctl_view"), {*sys.stdlib_module_names, "click"}),
     ("actors.ctl_view", (), {*sys.stdlib_module_names, "rich"}),
     ("actors.logs", (), None),
+    ("actors.verdicts", VALUES, None),
     ("actors.__init__", (), set()),
     *((module, EVERYTHING, None) for module in ASSEMBLY),
     ("loader.__init__", ("loader.*",), LOADING | {"glob", "pathlib", "os"}),

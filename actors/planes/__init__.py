@@ -1,4 +1,4 @@
-"""The edges: the only code that touches kernel or wire. Here are the contracts; beside it, one file or folder a plane."""
+"""The edges: the only code that touches kernel or wire. Here are the contracts; each plane has a file or folder."""
 
 from typing import Protocol
 

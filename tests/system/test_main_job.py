@@ -296,3 +296,19 @@ def test_the_control_socket_speaks_json(folder: Path, ports: list[int]) -> None:
         assert json.loads(json.dumps(state)) == state
         assert state["router_id"] == "lab"
         assert [s["quorum"] for s in state["services"]] == [True]
+
+
+def test_init_last_begins_with_the_verdict_of_the_run_before(folder: Path, ports: list[int]) -> None:
+    notes = folder / "notes"
+    vip, *servers = ports[:3]
+    conf = head(folder).replace("warmup 0.1", "warmup 30\n    init last") + service(vip, servers, notes)
+    quick = conf.replace("warmup 30", "warmup 0.1")
+    with backends(servers) as processes:
+        with running(folder, quick) as daemon:
+            until(lambda: daemon.pool() == set(servers))
+            processes[servers[0]].kill()
+            until(lambda: daemon.pool() == set(servers[1:]))
+            assert daemon.stop() == 0
+        with running(folder, conf) as daemon:
+            until(lambda: daemon.pool() == set(servers[1:]), limit=2)
+            assert {r["verdict"] for r in daemon.status()["checkers"]} == {"OK", "FAILED"}
