@@ -16,6 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BACKEND = Path(__file__).with_name("backend.py")
 
 
+STALL = 1.0
+"""Seconds that the daemon's event loop may be held; its monitor thread reports longer ones in the log."""
+
+
 def until(what: Callable[[], Any], limit: float = 10.0, step: float = 0.02) -> Any:
     """The first true value of ``what()``; fails after ``limit`` seconds with the last one."""
     end = time.monotonic() + limit
@@ -73,8 +77,10 @@ class Daemon:
     def start(self) -> "Daemon":
         """Run, and return when the control socket answers."""
         command = [sys.executable, "-m", "actors.main", str(self.conf), "--socket", str(self.socket), *self._options]
+        watched = os.environ | {"GEVENT_MONITOR_THREAD_ENABLE": "1", "GEVENT_MAX_BLOCKING_TIME": str(STALL)}
+        command += ["--log-format", "json"]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen([*command, "--log-format", "json"], cwd=ROOT, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=watched)
         until(self._answers)
         return self
 

@@ -128,4 +128,5 @@ def test_a_thousand_kills_and_restarts_leak_nothing_and_the_pool_follows_every_v
         assert [row for row in daemon.status()["checkers"] if row["crashes"]] == []
         lost = load.answers.total() - load.answers["good"]
         assert lost <= CYCLES * CLIENTS / 2, f"more than the requests in flight were lost: {load.answers}"
+        assert "appears to be blocked" not in daemon.logged(), "something held the event loop"
         assert daemon.stop() == 0
