@@ -4,10 +4,8 @@ Only ``main`` uses it. What it needs of the command line comes as `Settings`.
 """
 
 import os
-import pwd
 import signal
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
@@ -17,8 +15,10 @@ import gevent
 import msgspec
 import structlog
 from gevent.event import AsyncResult
+from gevent.lock import BoundedSemaphore
 
 from actors.checker_actor import CheckerActor
+from actors.configuration import Configuration, ConfigurationError, default_identity
 from actors.console import Console
 from actors.control import ControlServer
 from actors.control_client import default_path
@@ -36,14 +36,10 @@ from actors.spawner import Spawner
 from actors.supervisor_actor import Reload, SupervisorActor
 from actors.tree import Tree, grow
 from actors.verdicts import Verdicts
-from loader import Cache, Loaded, load
-from loader.fields import Block
-from loader.model import Config, Identity
-from plugins import registry
-from plugins.api import describe
+from loader import Loaded
+from loader.model import Config
 
 EXIT_FATAL, EXIT_CONFIGURATION, EXIT_INTERNAL = 1, 2, 70
-CHECK_GOOD, CHECK_UNREADABLE, CHECK_FAULTY = 0, 4, 5
 
 PLANES: dict[str, Callable[[], DataPlane]] = {"ipvs": IpvsPlane, "userspace": UserspacePlane}
 
@@ -62,32 +58,6 @@ class Settings(msgspec.Struct, frozen=True):
     console: Path | None = None
 
 
-class ConfigurationError(Exception):
-    """The configuration cannot be used; the text is the rendered diagnostics."""
-
-
-class Configuration:
-    """Reads the file, finds the plugins that it asks for, and keeps what a reload can use again."""
-
-    def __init__(self, conf: Path) -> None:
-        self._conf = conf
-        self._cache = Cache()
-        self._location: str | None = None
-        self.found = registry.Found({}, ())
-
-    def read(self) -> Loaded:
-        """Load; the plugins that could not be registered are blamed in the log, once."""
-        return load(self._conf, self._checkers, users=_users(), cache=self._cache)
-
-    def _checkers(self, location: str) -> Mapping[str, Block]:
-        if location != self._location:
-            self._location = location
-            self.found = registry.find((location,) if location else ())
-            for blame in self.found.blamed:
-                log.error("plugin refused", place=str(blame))
-        return {keyword: msgspec.convert(describe(plugin), Block) for keyword, plugin in self.found.checkers.items()}
-
-
 class Daemon:
     """The whole program in this process, and the spawner beside it."""
 
@@ -101,11 +71,13 @@ class Daemon:
         if loaded.diagnostics:
             log.warning("configuration", diagnostics=loaded.render())
         self._config = loaded.config
-        self.tree: Tree = grow(loaded.config, _identity())
+        self.tree: Tree = grow(loaded.config, default_identity())
         self._ended: AsyncResult = AsyncResult()
+        self._reloading = BoundedSemaphore()
 
     def run(self) -> int:
         """Run until told to end; the exit code. Raises `PlaneUnavailable` before anything is touched."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload asked for before it can be carried out is no end
         plane = MemoryPlane() if self._settings.dry_run else PLANES[self._config.global_defs.dataplane]()
         plane.open()
         spawner = Spawner()
@@ -123,7 +95,7 @@ class Daemon:
         ports |= {"launcher": engine.system, "ended": self._ended.set}
         self._system = engine.system
         self._system.unsupervised = self._leaderless
-        self._snapshot = Snapshot(engine.system, self._facts(plane), self.tree.names)
+        self._snapshot = Snapshot(engine.system, lambda: self._facts(plane), self.tree.names)
         self._verdicts = Verdicts(self._door.with_name("verdicts.json"))
         with self._doors():
             ports["remembered"] = self._remembered()
@@ -165,12 +137,16 @@ class Daemon:
 
     def reload(self) -> None:
         """Read the configuration again and tell the supervisor who shall live; an error changes nothing."""
-        loaded = gevent.get_hub().threadpool.apply(self._configuration.read)
+        with self._reloading:  # one asked for meanwhile comes after it
+            # In a native thread: thousands of lines take longer than the event loop may be held.
+            self._take_over(gevent.get_hub().threadpool.apply(self._configuration.read))
+
+    def _take_over(self, loaded: Loaded) -> None:
         refusal = loaded.render() if loaded.config is None else _fixed(self._config, loaded.config)
-        if refusal:
+        if refusal or loaded.config is None:
             log.error("reload failed, nothing has changed", diagnostics=refusal)
             return
-        self._config, self.tree = loaded.config, grow(loaded.config, _identity())
+        self._config, self.tree = loaded.config, grow(loaded.config, default_identity())
         self._probes.plugins = self._configuration.found.checkers
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))
@@ -190,7 +166,7 @@ class Daemon:
             "status": lambda request: snapshot.status(),
             "tree": lambda request: {"tree": snapshot.tree()},
             "internals": lambda request: snapshot.internals(),
-            "why": lambda request: {"id": request["id"], "lines": snapshot.why(request["id"])},
+            "why": lambda request: {"id": request.get("id"), "lines": snapshot.why(str(request.get("id", "")))},
         }
         with ExitStack() as stack:
             stack.enter_context(ControlServer(self._door, asks))
@@ -217,17 +193,6 @@ class Daemon:
         }
 
 
-def check(conf: Path) -> int:
-    """Load ``conf`` and print what is wrong with it: the exit code, as of keepalived's ``--config-test``."""
-    if not conf.is_file():
-        print(f"{conf}: no such file", file=sys.stderr)
-        return CHECK_UNREADABLE
-    configuration = Configuration(conf)
-    loaded = configuration.read()
-    print(loaded.render(), end="", file=sys.stderr)
-    return CHECK_FAULTY if loaded.diagnostics or configuration.found.blamed else CHECK_GOOD
-
-
 def _words(snapshot: Snapshot) -> dict[str, Callable[..., Any]]:
     """What an operator finds in the console to look around with."""
 
@@ -252,12 +217,3 @@ def _fixed(running: Config, wanted: Config) -> str:
     if running.global_defs.dataplane != wanted.global_defs.dataplane:
         return "dataplane cannot change while running: restart to change it"
     return ""
-
-
-def _identity() -> Identity | None:
-    """keepalived's habit: programs run as ``keepalived_script`` where root has such a user, else as the daemon does."""
-    return Identity("keepalived_script") if os.geteuid() == 0 and "keepalived_script" in _users() else None
-
-
-def _users() -> frozenset[str]:
-    return frozenset(entry.pw_name for entry in pwd.getpwall())

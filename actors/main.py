@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
+from actors.configuration import ConfigurationError, check
 from actors.control import AlreadyInUse
-from actors.daemon import EXIT_CONFIGURATION, EXIT_FATAL, ConfigurationError, Daemon, Settings, check
+from actors.daemon import EXIT_CONFIGURATION, EXIT_FATAL, Daemon, Settings
 from actors.logs import configure
 from actors.picture import picture
 from actors.planes import PlaneUnavailable
@@ -23,7 +24,7 @@ FORMATS = ("auto", "human", "json")
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("conf", type=click.Path(path_type=Path))
-@click.option("--check", "only_check", is_flag=True, help="Check CONF: exit 0 good, 4 unreadable, 5 errors or warnings.")
+@click.option("--check", "only_check", is_flag=True, help="Check CONF: 0 good, 4 unreadable, 5 errors or warnings.")
 @click.option("--tree", "only_tree", is_flag=True, help="Print the supervision tree of the configuration.")
 @click.option("--dry-run", is_flag=True, help="Run the checkers, but only log the edits of the data plane.")
 @click.option("--single-process", is_flag=True, help="Keep every actor in this process (as now is always so).")

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from greenlet import greenlet
@@ -23,7 +23,9 @@ VERSION = 1
 class Snapshot:
     """Answers ``status``, ``tree`` and ``why``. Reading changes nothing and logs nothing."""
 
-    def __init__(self, system: System, facts: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, system: System, facts: Callable[[], Mapping[str, Any]], names: Mapping[str, tuple[str, ...]]
+    ) -> None:
         self._system = system
         self._facts = facts
         self._began = time.monotonic()
@@ -36,7 +38,7 @@ class Snapshot:
         return {
             "version": VERSION,
             "uptime": round(time.monotonic() - self._began, 3),
-            **self._facts,
+            **self._facts(),
             "checkers": [self._checker(charge) for charge in self._of(CheckerActor)],
             "servers": [row for charge in self._of(IpvsActor) for row in self._servers(charge, pools[charge.child.id])],
             "services": services,

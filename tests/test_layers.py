@@ -17,7 +17,8 @@ RUNTIME = ("actors.runtime.*",)
 VALUES = ("actors.messages", *CORE)
 EVERYTHING = ("*",)
 
-ASSEMBLY = ("actors.main", "actors.daemon", "actors.tree", "actors.picture", "actors.snapshot", "actors.probing")
+WIRING = ("main", "daemon", "configuration", "tree", "picture", "snapshot", "probing")
+ASSEMBLY = tuple(f"actors.{name}" for name in WIRING)
 """See everything, and are seen by each other alone."""
 
 PURE = {"abc", "bisect", "collections", "dataclasses", "enum", "functools", "hashlib", "heapq", "ipaddress"}

@@ -1,0 +1,66 @@
+"""The configuration as the program uses it: the file, the plugins that it asks for, the users of this machine."""
+
+import os
+import pwd
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from loader import Cache, Loaded, load
+from loader.fields import Block
+from loader.model import Identity
+from plugins import registry
+from plugins.api import describe
+
+CHECK_GOOD, CHECK_UNREADABLE, CHECK_FAULTY = 0, 4, 5
+
+log = structlog.get_logger()
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; the text is the rendered diagnostics."""
+
+
+class Configuration:
+    """Reads the file, finds the plugins that it asks for, and keeps what a reload can use again."""
+
+    def __init__(self, conf: Path) -> None:
+        self._conf = conf
+        self._cache = Cache()
+        self._location: str | None = None
+        self.found = registry.Found({}, ())
+
+    def read(self) -> Loaded:
+        """Load; the plugins that could not be registered are blamed in the log, once."""
+        return load(self._conf, self._checkers, users=_users(), cache=self._cache)
+
+    def _checkers(self, location: str) -> Mapping[str, Block]:
+        if location != self._location:
+            self._location = location
+            self.found = registry.find((location,) if location else ())
+            for blame in self.found.blamed:
+                log.error("plugin refused", place=str(blame))
+        return {keyword: msgspec.convert(describe(plugin), Block) for keyword, plugin in self.found.checkers.items()}
+
+
+def check(conf: Path) -> int:
+    """Load ``conf`` and print what is wrong with it: the exit code, as of keepalived's ``--config-test``."""
+    if not conf.is_file():
+        print(f"{conf}: no such file", file=sys.stderr)
+        return CHECK_UNREADABLE
+    configuration = Configuration(conf)
+    loaded = configuration.read()
+    print(loaded.render(), end="", file=sys.stderr)
+    return CHECK_FAULTY if loaded.diagnostics or configuration.found.blamed else CHECK_GOOD
+
+
+def default_identity() -> Identity | None:
+    """keepalived's habit: programs run as ``keepalived_script`` where root has such a user, else as the daemon does."""
+    return Identity("keepalived_script") if os.geteuid() == 0 and "keepalived_script" in _users() else None
+
+
+def _users() -> frozenset[str]:
+    return frozenset(entry.pw_name for entry in pwd.getpwall())
