@@ -135,7 +135,7 @@ def longest_prefix(family: int) -> int:
 
 
 def title(key: ServiceKey) -> str:
-    """A service as it is told to an operator: ``10.0.0.1:80:tcp``, ``[2001:db8::1]:80:tcp``, ``firewall mark 7 (IPv4)``."""
+    """A service as operators are told of it: ``10.0.0.1:80:tcp``, or ``firewall mark 7 (IPv4)``."""
     if key.fwmark:
         return f"firewall mark {key.fwmark} (IPv{key.family})"
     return f"{endpoint(key.address, key.port)}:{key.protocol}"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from gevent import Timeout
 from gevent import socket as gevent_socket
 from gevent.lock import BoundedSemaphore
-from pyroute2.netlink import CTRL_CMD_GETFAMILY, GENL_ID_CTRL, ctrlmsg
+from pyroute2.netlink import CTRL_CMD_GETFAMILY, GENL_ID_CTRL, NETLINK_GENERIC, ctrlmsg
 
 REQUEST, MULTI, ACK, DUMP = 0x1, 0x2, 0x4, 0x300  # NLM_F_*
 ERROR, DONE, OVERRUN = 0x2, 0x3, 0x4  # NLMSG_*
@@ -48,7 +48,7 @@ class _Silence(Exception):
 
 def connect() -> Any:
     """A generic netlink socket that waits cooperatively. Raises OSError."""
-    sock = gevent_socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_GENERIC)
+    sock = gevent_socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
     try:
         sock.bind((0, 0))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
