@@ -91,21 +91,85 @@ class DeleteDestination(msgspec.Struct, frozen=True, tag=True):
 
 Edit = AddService | EditService | DeleteService | AddDestination | EditDestination | DeleteDestination
 
+FLAG_BITS = {
+    "ops": 0x0004,
+    "flag-1": 0x0008,
+    "sh-fallback": 0x0008,
+    "mh-fallback": 0x0008,
+    "flag-2": 0x0010,
+    "sh-port": 0x0010,
+    "mh-port": 0x0010,
+    "flag-3": 0x0020,
+}
+"""What each flag means to a scheduler, as bits of linux/ip_vs.h: one bit has a name with each scheduler."""
+
 
 def plan(desired: Pool | None, actual: Pool | None) -> tuple[Edit, ...]:
     """The edits that turn ``actual`` into ``desired``, in an order that keeps traffic served."""
     if desired is None:
         return () if actual is None else (DeleteService(actual.service.key),)
-    if actual is None:
-        return (AddService(desired.service), *(AddDestination(desired.service.key, d) for d in desired.destinations))
     key = desired.service.key
-    wanted, present = {d.key: d for d in desired.destinations}, {d.key: d for d in actual.destinations}
-    changed = [d for d in desired.destinations if d.key in present and d != present[d.key]]
+    wanted = {d.key: d for d in desired.destinations}
+    if actual is None:
+        return (AddService(desired.service), *(AddDestination(key, d) for d in wanted.values()))
+    present = {d.key: d for d in actual.destinations}
+    changed = [d for d in wanted.values() if d.key in present and d != present[d.key]]
     raised = [d for d in changed if d.weight > present[d.key].weight]
     others = [d for d in changed if d.weight <= present[d.key].weight]
     return (
-        *((EditService(desired.service),) if desired.service != actual.service else ()),
-        *(AddDestination(key, d) for d in desired.destinations if d.key not in present),
+        *(() if is_alike(desired.service, actual.service) else (EditService(desired.service),)),
+        *(AddDestination(key, d) for d in wanted.values() if d.key not in present),
         *(EditDestination(key, d) for d in (*raised, *others)),
-        *(DeleteDestination(key, d) for d in actual.destinations if d.key not in wanted),
+        *(DeleteDestination(key, d) for d in present.values() if d.key not in wanted),
+    )
+
+
+def is_alike(one: Service, other: Service) -> bool:
+    """Whether a data plane cannot tell the two apart: flags by other names, the longest prefix said or not."""
+    return _plain(one) == _plain(other)
+
+
+def longest_prefix(family: int) -> int:
+    """Bits of an address: 32 or 128."""
+    return 128 if family == 6 else 32
+
+
+def title(key: ServiceKey) -> str:
+    """A service as operators are told of it: ``10.0.0.1:80:tcp``, or ``firewall mark 7 (IPv4)``."""
+    if key.fwmark:
+        return f"firewall mark {key.fwmark} (IPv{key.family})"
+    return f"{endpoint(key.address, key.port)}:{key.protocol}"
+
+
+def endpoint(address: str, port: int) -> str:
+    """Address and port in one text, an IPv6 address in brackets."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def attempt(edit: Edit) -> str:
+    """What an edit tries, for the beginning of an error: ``adding real server 10.0.1.1:80 to 10.0.0.1:80:tcp``."""
+    match edit:
+        case AddService(service):
+            return f"adding service {title(service.key)}"
+        case EditService(service):
+            return f"changing service {title(service.key)}"
+        case DeleteService(key):
+            return f"removing service {title(key)}"
+        case AddDestination(key, server):
+            return f"adding real server {endpoint(*server.key)} to {title(key)}"
+        case EditDestination(key, server):
+            return f"changing real server {endpoint(*server.key)} of {title(key)}"
+        case DeleteDestination(key, server):
+            return f"removing real server {endpoint(*server.key)} from {title(key)}"
+
+
+def _plain(service: Service) -> tuple[object, ...]:
+    prefix = service.persistence_prefix
+    return (
+        service.key,
+        service.scheduler,
+        frozenset(FLAG_BITS.get(flag, flag) for flag in service.flags),
+        service.persistence_timeout,
+        longest_prefix(service.key.family) if prefix is None else prefix,
+        service.persistence_engine,
     )

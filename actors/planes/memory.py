@@ -12,8 +12,11 @@ from actors.core.table import (
     Pool,
     Service,
     ServiceKey,
+    attempt,
 )
 from actors.planes import PlaneError
+
+Servers = dict[tuple[str, int], Destination]
 
 
 class MemoryPlane:
@@ -24,7 +27,7 @@ class MemoryPlane:
     def __init__(self) -> None:
         self.edits: list[Edit] = []
         self.refusals = 0
-        self._table: dict[ServiceKey, tuple[Service, dict[tuple[str, int], Destination]]] = {}
+        self._table: dict[ServiceKey, tuple[Service, Servers]] = {}
 
     def open(self) -> None:
         """Always ready."""
@@ -40,49 +43,47 @@ class MemoryPlane:
         """See `DataPlane.read`."""
         if key not in self._table:
             return None
-        service, destinations = self._table[key]
-        return Pool(service, tuple(destinations.values()))
+        service, servers = self._table[key]
+        return Pool(service, tuple(servers.values()))
 
     def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
         """None are ever open."""
-        return {}
+        return {place: 0 for place in self._table[key][1]} if key in self._table else {}
 
     def apply(self, edit: Edit) -> None:
         """See `DataPlane.apply`."""
         if self.refusals:
             self.refusals -= 1
-            raise PlaneError(f"{type(edit).__name__}: refused as asked")
+            raise PlaneError(f"{attempt(edit)}: refused as asked")
         match edit:
             case AddService(service):
-                _absent(service.key in self._table, edit)
+                _check(service.key not in self._table, edit, "it is there already")
                 self._table[service.key] = (service, {})
             case EditService(service):
-                _present(service.key in self._table, edit)
-                self._table[service.key] = (service, self._table[service.key][1])
+                self._table[service.key] = (service, self._servers(service.key, edit))
             case DeleteService(key):
-                _present(key in self._table, edit)
+                self._servers(key, edit)
                 del self._table[key]
-            case AddDestination(key, destination):
-                _absent(destination.key in self._of(key, edit), edit)
-                self._of(key, edit)[destination.key] = destination
-            case EditDestination(key, destination):
-                _present(destination.key in self._of(key, edit), edit)
-                self._of(key, edit)[destination.key] = destination
-            case DeleteDestination(key, destination):
-                _present(destination.key in self._of(key, edit), edit)
-                del self._of(key, edit)[destination.key]
+            case AddDestination(key, server):
+                servers = self._servers(key, edit)
+                _check(server.key not in servers, edit, "it is there already")
+                servers[server.key] = server
+            case EditDestination(key, server):
+                self._servers_with(key, edit, server)[server.key] = server
+            case DeleteDestination(key, server):
+                del self._servers_with(key, edit, server)[server.key]
         self.edits.append(edit)
 
-    def _of(self, key: ServiceKey, edit: Edit) -> dict[tuple[str, int], Destination]:
-        _present(key in self._table, edit)
+    def _servers(self, key: ServiceKey, edit: Edit) -> Servers:
+        _check(key in self._table, edit, "there is no such service")
         return self._table[key][1]
 
+    def _servers_with(self, key: ServiceKey, edit: Edit, server: Destination) -> Servers:
+        servers = self._servers(key, edit)
+        _check(server.key in servers, edit, "there is no such real server")
+        return servers
 
-def _absent(there: bool, edit: Edit) -> None:
-    if there:
-        raise PlaneError(f"{type(edit).__name__}: it exists already")
 
-
-def _present(there: bool, edit: Edit) -> None:
-    if not there:
-        raise PlaneError(f"{type(edit).__name__}: no such service or destination")
+def _check(holds: bool, edit: Edit, reason: str) -> None:
+    if not holds:
+        raise PlaneError(f"{attempt(edit)}: {reason}")

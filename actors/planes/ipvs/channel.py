@@ -1,0 +1,157 @@
+"""One generic netlink socket, one request at a time: send, then read until the kernel has said all.
+
+Knows netlink's frame, not what is in it: payloads go in and come out as bytes.
+"""
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from gevent import Timeout
+from gevent import socket as gevent_socket
+from gevent.lock import BoundedSemaphore
+from pyroute2.netlink import CTRL_CMD_GETFAMILY, GENL_ID_CTRL, NETLINK_GENERIC, ctrlmsg
+
+REQUEST, MULTI, ACK, DUMP = 0x1, 0x2, 0x4, 0x300  # NLM_F_*
+ERROR, DONE, OVERRUN = 0x2, 0x3, 0x4  # NLMSG_*
+HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence number, port id
+ERRNO = struct.Struct("=i")
+DATAGRAM = 65536
+"""Bytes read at most; the kernel builds a dump in pieces of up to 32 KiB."""
+LIMIT = 5.0
+"""Seconds for a whole request."""
+
+
+class Refused(Exception):
+    """The kernel answered with an error, or did not answer as it should. ``number`` is an errno, 0 when it has none."""
+
+    def __init__(self, text: str, number: int = 0) -> None:
+        super().__init__(text)
+        self.number = number
+
+
+class Frame(NamedTuple):
+    """One netlink message."""
+
+    kind: int
+    flags: int
+    sequence: int
+    payload: bytes
+
+
+class _Silence(Exception):
+    """The limit of a request has passed."""
+
+
+def connect() -> Any:
+    """A generic netlink socket that waits cooperatively. Raises OSError."""
+    sock = gevent_socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    try:
+        sock.bind((0, 0))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class Channel:
+    """Requests over one socket; greenlets that call at the same time wait for each other.
+
+    An answer that comes after its request was given up is known by its sequence number, and skipped.
+    """
+
+    def __init__(self, connect: Callable[[], Any] = connect, limit: float = LIMIT) -> None:
+        self._socket = connect()
+        self._limit = limit
+        self._sequence = 0
+        self._turn = BoundedSemaphore(1)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+    def family(self, name: str) -> int:
+        """The number of a generic netlink family. Raises `Refused` with ENOENT when the kernel has none such."""
+        message = ctrlmsg()
+        message["cmd"], message["version"] = CTRL_CMD_GETFAMILY, 1
+        message["attrs"] = [("CTRL_ATTR_FAMILY_NAME", name)]
+        message.encode()
+        replies = self.ask(GENL_ID_CTRL, bytes(message.data[16:]))
+        for payload in replies:
+            reply = ctrlmsg(HEADER.pack(16 + len(payload), GENL_ID_CTRL, 0, 0, 0) + payload)
+            try:
+                reply.decode()
+                return int(reply.get_attr("CTRL_ATTR_FAMILY_ID"))
+            except Exception:  # pyroute2 raises whatever struct and its maps raise
+                break
+        raise Refused(f"the answer about the family {name} makes no sense")
+
+    def ask(self, kind: int, payload: bytes, dump: bool = False) -> list[bytes]:
+        """Make a request of message type ``kind``; the payloads of the replies. Raises `Refused`."""
+        with self._turn:
+            self._sequence = self._sequence % 0xFFFFFFFF + 1
+            flags = REQUEST | (DUMP if dump else ACK)
+            frame = HEADER.pack(HEADER.size + len(payload), kind, flags, self._sequence, 0) + payload
+            try:
+                with Timeout(self._limit, _Silence):
+                    self._socket.send(frame)
+                    return list(self._replies(kind, self._sequence))
+            except _Silence:
+                raise Refused(f"no answer within {self._limit:g} s", errno.ETIMEDOUT) from None
+            except OSError as error:  # ENOBUFS among them: a part of the answer was lost
+                raise Refused(explained(error.errno or 0), error.errno or 0) from None
+
+    def _replies(self, kind: int, sequence: int) -> Iterator[bytes]:
+        while True:
+            for frame in self._receive():
+                if frame.sequence != sequence:
+                    continue
+                if frame.kind == OVERRUN:
+                    raise Refused("a part of the answer was lost", errno.ENOBUFS)
+                if frame.kind in (ERROR, DONE):
+                    _check(frame)
+                    return
+                if frame.kind == kind:
+                    yield frame.payload
+
+    def _receive(self) -> list[Frame]:
+        """The frames of one datagram; none when it is not the kernel's (whose port id is 0)."""
+        data, _, flags, sender = self._socket.recvmsg(DATAGRAM)
+        if sender[0] != 0:
+            return []
+        if flags & socket.MSG_TRUNC:
+            raise Refused(f"an answer of more than {DATAGRAM} bytes was cut off")
+        return list(frames(data))
+
+
+def frames(data: bytes) -> Iterator[Frame]:
+    """The messages in a datagram. Raises `Refused` when one says to be longer than what is there."""
+    offset = 0
+    while offset < len(data):
+        if len(data) - offset < HEADER.size:
+            raise Refused("the answer ends within a header")
+        length, kind, flags, sequence, _ = HEADER.unpack_from(data, offset)
+        if not HEADER.size <= length <= len(data) - offset:
+            raise Refused(f"the answer holds {len(data) - offset} bytes of a message of {length}")
+        yield Frame(kind, flags, sequence, data[offset + HEADER.size : offset + length])
+        offset += (length + 3) & ~3
+
+
+def explained(number: int) -> str:
+    """An errno in words, with its name: ``No such process (ESRCH)``."""
+    return f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"
+
+
+def _check(frame: Frame) -> None:
+    """Raise `Refused` for an error; 0 acknowledges. The end of a dump may come without a number."""
+    if len(frame.payload) < ERRNO.size:
+        if frame.kind == ERROR:
+            raise Refused("the answer ends within an error")
+        return
+    (number,) = ERRNO.unpack_from(frame.payload)
+    if number:
+        raise Refused(explained(-number), -number)

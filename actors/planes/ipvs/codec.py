@@ -1,0 +1,247 @@
+"""Between the table's values and the attributes of IPVS's generic netlink family (linux/ip_vs.h).
+
+Pure: bytes and values, no socket. pyroute2's message classes do the packing; where its map does not hold for IPv6
+(addresses whose family stands in a later attribute, a netmask that is a prefix length) the raw bytes are kept, and
+converted here.
+"""
+
+import socket
+import struct
+from typing import Any
+
+import msgspec
+from pyroute2.netlink import genlmsg, nla
+from pyroute2.netlink.generic.ipvs import GENL_VERSION, ipvsmsg, ipvsstats
+
+from actors.core.table import FLAG_BITS, Destination, Service, ServiceKey, longest_prefix
+
+Attributes = list[tuple[str, Any]]
+
+PERSISTENT = 0x0001  # IP_VS_SVC_F_PERSISTENT
+ALL_FLAGS = 0xFFFFFFFF
+FORWARDING = 0x0007  # IP_VS_CONN_F_FWD_MASK
+METHODS = {"NAT": 0, "LOCAL": 1, "TUN": 2, "DR": 3, "BYPASS": 4}
+"""Forwarding methods. LOCAL and BYPASS are never configured, but a foreign server may have them."""
+METHOD_NAMES = {number: name for name, number in METHODS.items()}
+PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": socket.IPPROTO_SCTP}
+PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
+FLAG_NAMES = {
+    "sh": {0x0008: "sh-fallback", 0x0010: "sh-port"},
+    "mh": {0x0008: "mh-fallback", 0x0010: "mh-port"},
+}
+PLAIN_NAMES = {0x0004: "ops", 0x0008: "flag-1", 0x0010: "flag-2", 0x0020: "flag-3"}
+ADDRESS_SIZE = 16  # union nf_inet_addr, also for IPv4
+FAMILIES: dict[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What a destination carries now (connections) and since it was added (the totals, 64 bits)."""
+
+    active: int
+    inactive: int
+    persistent: int
+    connections: int = 0
+    packets_in: int = 0
+    packets_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+def _mended(nla_map: tuple[tuple[str, str], ...], prefix: str, **kinds: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, kinds.get(name.removeprefix(prefix), kind)) for name, kind in nla_map)
+
+
+class IpvsMessage(genlmsg):
+    """pyroute2's ``ipvsmsg`` with the address and netmask attributes as raw bytes."""
+
+    prefix = ipvsmsg.prefix
+    nla_map = ipvsmsg.nla_map
+
+    class service(nla, ipvsstats):
+        prefix = ipvsmsg.service.prefix
+        nla_map = _mended(ipvsmsg.service.nla_map, prefix, ADDR="cdata", NETMASK="cdata")
+        flags = ipvsmsg.service.flags
+
+    class dest(nla, ipvsstats):
+        prefix = ipvsmsg.dest.prefix
+        nla_map = _mended(ipvsmsg.dest.nla_map, prefix, ADDR="cdata", TUN_PORT="be16")
+
+
+def encode(command: int, service: Attributes | None = None, destination: Attributes | None = None) -> bytes:
+    """A request's payload: the generic netlink header and the attributes, without the netlink header.
+
+    Raises ValueError for a value that its attribute cannot hold.
+    """
+    message = IpvsMessage()
+    message["cmd"], message["version"] = command, GENL_VERSION
+    for name, attributes in (("SERVICE", service), ("DEST", destination)):
+        if attributes is not None:
+            message["attrs"].append((f"IPVS_CMD_ATTR_{name}", {"attrs": attributes}))
+    try:
+        message.encode()
+    except struct.error as error:
+        raise ValueError(f"a number is out of range: {error}") from None
+    return bytes(message.data[16:])
+
+
+def identity(key: ServiceKey) -> Attributes:
+    """The attributes by which the kernel finds a service."""
+    family = ("IPVS_SVC_ATTR_AF", FAMILIES[key.family])
+    if key.fwmark:
+        return [family, ("IPVS_SVC_ATTR_FWMARK", key.fwmark)]
+    if key.protocol not in PROTOCOLS:
+        raise ValueError(f"the protocol {key.protocol!r} is none of {', '.join(PROTOCOLS)}")
+    return [
+        family,
+        ("IPVS_SVC_ATTR_PROTOCOL", PROTOCOLS[key.protocol]),
+        ("IPVS_SVC_ATTR_ADDR", _packed(key.family, key.address)),
+        ("IPVS_SVC_ATTR_PORT", key.port),
+    ]
+
+
+def service_attributes(service: Service) -> Attributes:
+    """All that the kernel wants to know of a service to add or change it."""
+    bits = PERSISTENT if service.persistence_timeout else 0
+    for flag in service.flags:
+        if flag not in FLAG_BITS:
+            raise ValueError(f"there is no flag {flag!r}")
+        bits |= FLAG_BITS[flag]
+    attributes = [
+        *identity(service.key),
+        ("IPVS_SVC_ATTR_SCHED_NAME", service.scheduler),
+        ("IPVS_SVC_ATTR_FLAGS", {"flags": bits, "mask": ALL_FLAGS}),
+        ("IPVS_SVC_ATTR_TIMEOUT", service.persistence_timeout),
+        ("IPVS_SVC_ATTR_NETMASK", _netmask(service.key.family, service.persistence_prefix)),
+    ]
+    if service.persistence_engine:
+        attributes.append(("IPVS_SVC_ATTR_PE_NAME", service.persistence_engine))
+    return attributes
+
+
+def destination_identity(destination: Destination) -> Attributes:
+    """The attributes by which the kernel finds a destination within its service."""
+    family = 6 if ":" in destination.address else 4
+    return [
+        ("IPVS_DEST_ATTR_ADDR", _packed(family, destination.address)),
+        ("IPVS_DEST_ATTR_PORT", destination.port),
+        ("IPVS_DEST_ATTR_ADDR_FAMILY", FAMILIES[family]),
+    ]
+
+
+def destination_attributes(destination: Destination) -> Attributes:
+    """All that the kernel wants to know of a destination to add or change it."""
+    if destination.method not in METHODS:
+        raise ValueError(f"the forwarding method {destination.method!r} is none of NAT, DR, TUN")
+    return [
+        *destination_identity(destination),
+        ("IPVS_DEST_ATTR_FWD_METHOD", METHODS[destination.method]),
+        ("IPVS_DEST_ATTR_WEIGHT", destination.weight),
+        ("IPVS_DEST_ATTR_U_THRESH", destination.upper),
+        ("IPVS_DEST_ATTR_L_THRESH", destination.lower),
+    ]
+
+
+def decode_service(payload: bytes) -> Service:
+    """The service of a reply's payload. Raises ValueError when something is missing or does not fit."""
+    found = _nested(payload, "SERVICE", "IPVS_SVC_ATTR_")
+    family = _family(found["AF"])
+    key = ServiceKey(family, fwmark=found["FWMARK"]) if found.get("FWMARK") else _key(family, found)
+    bits, timeout = found["FLAGS"]["flags"], found["TIMEOUT"]
+    names = PLAIN_NAMES | FLAG_NAMES.get(found["SCHED_NAME"], {})
+    return Service(
+        key,
+        found["SCHED_NAME"],
+        tuple(name for bit, name in names.items() if bits & bit),
+        timeout if bits & PERSISTENT else 0,
+        _prefix(family, found["NETMASK"]),
+        found.get("PE_NAME", ""),
+    )
+
+
+def decode_destination(payload: bytes, family: int) -> tuple[Destination, Load]:
+    """The destination of a reply's payload; ``family`` is the service's, for kernels that do not say the server's."""
+    found = _nested(payload, "DEST", "IPVS_DEST_ATTR_")
+    destination = Destination(
+        _text(_family(found["ADDR_FAMILY"]) if "ADDR_FAMILY" in found else family, found["ADDR"]),
+        found["PORT"],
+        found["WEIGHT"],
+        METHOD_NAMES.get(found["FWD_METHOD"] & FORWARDING, "NAT"),
+        found["U_THRESH"],
+        found["L_THRESH"],
+    )
+    return destination, _load(found)
+
+
+def _key(family: int, found: dict[str, Any]) -> ServiceKey:
+    protocol = PROTOCOL_NAMES.get(found["PROTOCOL"], str(found["PROTOCOL"]))
+    return ServiceKey(family, _text(family, found["ADDR"]), found["PORT"], protocol)
+
+
+def _load(found: dict[str, Any]) -> Load:
+    """The totals come with 64 bits, from kernels before 4.1 with 32."""
+    totals = _values(found.get("STATS64") or found.get("STATS"), "IPVS_STATS_ATTR_")
+    counted = (totals.get(name, 0) for name in ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES"))
+    return Load(found["ACTIVE_CONNS"], found["INACT_CONNS"], found.get("PERSIST_CONNS", 0), *counted)
+
+
+class _Found(dict[str, Any]):
+    """Attributes by name; a missing one is an error that names it."""
+
+    def __missing__(self, name: str) -> Any:
+        raise ValueError(f"the attribute {name} is missing")
+
+
+def _nested(payload: bytes, name: str, prefix: str) -> _Found:
+    """The attributes within the one attribute of a reply, by name without their ``prefix``."""
+    data = struct.pack("=IHHII", 16 + len(payload), 0, 0, 0, 0) + payload
+    try:
+        message = IpvsMessage(data)
+        message.decode()
+        nested = message.get_attr(f"IPVS_CMD_ATTR_{name}")
+        return _values(nested, prefix)
+    except ValueError:
+        raise
+    except Exception as error:  # pyroute2 raises whatever struct, its maps or inet_ntop raise
+        raise ValueError(f"cannot be decoded: {error}") from None
+
+
+def _values(nested: Any, prefix: str) -> _Found:
+    return _Found({name.removeprefix(prefix): value for name, value in nested["attrs"]} if nested else {})
+
+
+def _packed(family: int, address: str) -> bytes:
+    try:
+        return socket.inet_pton(FAMILIES[family], address).ljust(ADDRESS_SIZE, b"\0")
+    except OSError:
+        raise ValueError(f"{address!r} is not an IPv{family} address") from None
+
+
+def _text(family: int, address: bytes) -> str:
+    size = 16 if family == 6 else 4
+    if len(address) < size:
+        raise ValueError(f"an address of {len(address)} bytes")
+    return socket.inet_ntop(FAMILIES[family], address[:size])
+
+
+def _family(number: int) -> int:
+    for family, known in FAMILIES.items():
+        if number == known:
+            return family
+    raise ValueError(f"the address family {number} is neither IPv4 nor IPv6")
+
+
+def _netmask(family: int, prefix: int | None) -> bytes:
+    """IPv4: the mask in network order. IPv6: the prefix length in the machine's order, at least 1."""
+    longest = longest_prefix(family)
+    length = longest if prefix is None else prefix
+    if not 0 <= length <= longest:
+        raise ValueError(f"an IPv{family} prefix has at most {longest} bits, not {length}")
+    if family == 6:
+        return struct.pack("=I", length)
+    return ((1 << 32) - (1 << (32 - length))).to_bytes(4)
+
+
+def _prefix(family: int, netmask: bytes) -> int | None:
+    """None is the longest, each client by itself."""
+    length = struct.unpack("=I", netmask)[0] if family == 6 else int.from_bytes(netmask).bit_count()
+    return None if length == longest_prefix(family) else length
