@@ -26,13 +26,13 @@ from actors.core.status import CheckStatus
 from actors.messages import Crash, Died, Message, Revive, Shutdown, Stop, Stopped
 from actors.planes import DataPlane
 from actors.planes.ipvs import IpvsPlane
-from actors.planes.memory import MemoryPlane
+from actors.planes.memory import DryRunPlane
 from actors.planes.userspace import UserspacePlane
 from actors.probing import PluginProbes
 from actors.runtime.engine import Engine
 from actors.runtime.lanes import Lanes
 from actors.snapshot import Snapshot
-from actors.spawner import Spawner
+from actors.spawner import DryRunSpawner, Spawner
 from actors.supervisor_actor import Reload, SupervisorActor
 from actors.tree import Tree, grow
 from actors.verdicts import Verdicts
@@ -78,16 +78,17 @@ class Daemon:
     def run(self) -> int:
         """Run until told to end; the exit code. Raises `PlaneUnavailable` before anything is touched."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload asked for before it can be carried out is no end
-        plane = MemoryPlane() if self._settings.dry_run else PLANES[self._config.global_defs.dataplane]()
+        dry = self._settings.dry_run
+        plane: DataPlane = DryRunPlane() if dry else PLANES[self._config.global_defs.dataplane]()
         plane.open()
-        spawner = Spawner()
+        spawner = DryRunSpawner() if dry else Spawner()
         try:
             return self._serve(plane, spawner)
         finally:
             plane.close()
             spawner.close()
 
-    def _serve(self, plane: DataPlane, spawner: Spawner) -> int:
+    def _serve(self, plane: DataPlane, spawner: Spawner | DryRunSpawner) -> int:
         ports: dict[str, Any] = {}
         engine = Engine(ports)
         self._probes = PluginProbes(self._configuration.found.checkers, Lanes(engine.workers))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from actors.checker_actor import CheckerSpec
 from actors.core.restart import Beyond
-from actors.core.table import Destination
+from actors.core.table import endpoint
 from actors.ipvs_actor import ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.supervisor_actor import Child
@@ -33,13 +33,9 @@ def _role(child: Child) -> str:
         case RealServerSpec():
             return f"weight {spec.weight} while OK: {', '.join(spec.checks) or 'always'}"
         case ServiceSpec():
-            sorry = f", sorry server {_place(spec.roster.sorry.destination)}" if spec.roster.sorry else ""
+            sorry = f", sorry server {endpoint(*spec.roster.sorry.destination.key)}" if spec.roster.sorry else ""
             return f"{spec.roster.service.scheduler}, quorum {spec.roster.quorum.quorum} of {spec.roster.total}{sorry}"
     return "runs programs, in order within each source"
-
-
-def _place(destination: Destination) -> str:
-    return f"{destination.address}:{destination.port}"
 
 
 def _fate(child: Child) -> str:

@@ -11,6 +11,7 @@ from greenlet import greenlet
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.core.quorum import Member
 from actors.core.status import CheckStatus, ChildStatus, ServerStatus, ServiceStatus, Verdict
+from actors.core.table import endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.runtime.system import System
@@ -110,7 +111,7 @@ class Snapshot:
             "id": spec.id,
             "keyword": spec.title,
             "names": list(self.names.get(spec.id, ())),
-            "target": f"[{spec.address}]:{spec.port}" if ":" in spec.address else f"{spec.address}:{spec.port}",
+            "target": endpoint(spec.address, spec.port),
             "verdict": status.verdict.value,
             "assumed": status.assumed,
             "detail": status.detail,
@@ -143,7 +144,7 @@ class Snapshot:
             "servers_up": status.servers_up,
             "servers": len(spec.roster.members),
             "sorry": status.sorry,
-            "sorry_server": f"{sorry.destination.address}:{sorry.destination.port}" if sorry else "",
+            "sorry_server": endpoint(*sorry.destination.key) if sorry else "",
             "connections": sum(actor.connections().values()) if actor else 0,
             "drift": actor.drifts if actor else 0,
             "error": status.error,

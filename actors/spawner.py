@@ -159,6 +159,22 @@ class Spawner:
             self._idle.set()
 
 
+class DryRunSpawner:
+    """Runs nothing, and tells in the log what it would have run; see `Spawner` for the rest."""
+
+    def start(self, run: Run, reply: Callable[[Ran], None]) -> None:
+        """As if ``run`` had ended well at once."""
+        log.info("dry run", would_be=f"running {' '.join(run.argv)}", source=run.source, happened=run.event)
+        reply(Ran(run.source, run.event, 0))
+
+    def drain(self, limit: float) -> bool:
+        """Nothing ever runs."""
+        return True
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
 def _ran(run: Run, end: Ended) -> Ran:
     return Ran(run.source, run.event, end.status, end.error)
 

@@ -15,7 +15,7 @@ from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.core.health import Debounce
 from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond, Policy
-from actors.core.table import Destination, Service, ServiceKey
+from actors.core.table import Destination, Service, ServiceKey, endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.messages import Program
 from actors.notify_actor import NotifyActor
@@ -95,11 +95,6 @@ def service_id(service: VirtualServer) -> str:
     if service.fwmark:
         return f"vs/fwmark:{service.fwmark}" + (":6" if service.family == 6 else "")
     return f"vs/{endpoint(service.address, service.port)}:{service.protocol}"
-
-
-def endpoint(address: str, port: int) -> str:
-    """``10.0.0.1:80`` or ``[::1]:80``."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _servers(service: VirtualServer, checks: Checks, default: Identity) -> list[Child]:

@@ -111,7 +111,7 @@ SCHEDULERS: dict[str, Callable[[Sequence[Server], bool], Picker]] = {
     "lc": lambda servers, fallback: Least(servers, lambda open_now, weight: open_now),
     "wlc": lambda servers, fallback: Least(servers, lambda open_now, weight: open_now / weight),
     "sed": lambda servers, fallback: Least(servers, lambda open_now, weight: (open_now + 1) / weight),
-    "nq": lambda servers, fallback: Least(servers, lambda open_now, weight: (open_now + 1) / weight if open_now else -1),
+    "nq": lambda servers, fallback: Least(servers, lambda busy, weight: (busy + 1) / weight if busy else -1),
     "sh": lambda servers, fallback: Hashed(weighted_slots(servers), fallback),
     "mh": lambda servers, fallback: Hashed(maglev(servers), fallback),
     "fo": lambda servers, fallback: Overflow(servers, spill=False),

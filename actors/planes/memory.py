@@ -1,4 +1,6 @@
-"""A data plane that only remembers: for tests and ``--dry-run``."""
+"""Data planes that only remember: for tests, and for ``--dry-run``."""
+
+import structlog
 
 from actors.core.table import (
     AddDestination,
@@ -48,7 +50,7 @@ class MemoryPlane:
 
     def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
         """None are ever open."""
-        return {place: 0 for place in self._table[key][1]} if key in self._table else {}
+        return dict.fromkeys(self._table[key][1], 0) if key in self._table else {}
 
     def apply(self, edit: Edit) -> None:
         """See `DataPlane.apply`."""
@@ -82,6 +84,18 @@ class MemoryPlane:
         servers = self._servers(key, edit)
         _check(server.key in servers, edit, "there is no such real server")
         return servers
+
+
+class DryRunPlane(MemoryPlane):
+    """Tells in the log which edits it would have made."""
+
+    name = "dry run"
+
+    def apply(self, edit: Edit) -> None:
+        """See `DataPlane.apply`."""
+        super().apply(edit)
+        self.edits.clear()
+        structlog.get_logger().info("dry run", would_be=attempt(edit), edit=edit)
 
 
 def _check(holds: bool, edit: Edit, reason: str) -> None:

@@ -312,3 +312,31 @@ def test_init_last_begins_with_the_verdict_of_the_run_before(folder: Path, ports
         with running(folder, conf) as daemon:
             until(lambda: daemon.pool() == set(servers[1:]), limit=2)
             assert {r["verdict"] for r in daemon.status()["checkers"]} == {"OK", "FAILED"}
+
+
+def test_a_dry_run_checks_for_real_and_changes_nothing(folder: Path, ports: list[int]) -> None:
+    notes = folder / "notes"
+    vip, *servers = ports[:3]
+    conf = (head(folder) + service(vip, servers, notes)).replace("dataplane userspace", "dataplane ipvs")
+    with backends(servers), running(folder, conf, "--dry-run") as daemon:
+        until(lambda: daemon.pool() == set(servers))
+        until(lambda: f"running {folder}/notes.sh quorum up" in daemon.logged())
+        assert f"adding real server 127.0.0.1:{servers[0]} to 127.0.0.1:{vip}:tcp" in daemon.logged()
+        with pytest.raises(ConnectionRefusedError):
+            fetch(vip)
+        assert daemon.stop() == 0
+    assert notes.read_text() == ""
+
+
+def test_without_ipvs_the_program_says_why_and_both_ways_out(folder: Path, ports: list[int]) -> None:
+    conf = head(folder) + service(ports[0], ports[1:3], folder / "notes")
+    daemon = Daemon(folder, conf.replace("dataplane userspace", "dataplane ipvs"))
+    if Path("/proc/net/ip_vs").exists():
+        pytest.fail("this test needs a kernel in which IPVS is not loaded")
+    with pytest.raises(AssertionError, match="has ended"):
+        daemon.start()
+    assert daemon.process is not None
+    assert daemon.process.returncode == 1
+    assert "IPVS" in daemon.logged()
+    assert "modprobe ip_vs" in daemon.logged()
+    assert "dataplane userspace" in daemon.logged()

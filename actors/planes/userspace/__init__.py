@@ -19,6 +19,7 @@ from actors.core.table import (
     Pool,
     Service,
     ServiceKey,
+    attempt,
 )
 from actors.planes import PlaneError
 from actors.planes.userspace.pool import SUBSTITUTES, LivePool
@@ -65,66 +66,54 @@ class UserspacePlane:
         """See `DataPlane.apply`."""
         match edit:
             case AddService(service):
-                self._listen(service, edit)
+                _carriable(service, edit)
+                _check(service.key not in self._services, edit, "it is there already")
+                self._services[service.key] = _listen(service, edit)
             case EditService(service):
-                _carriable(service)
+                _carriable(service, edit)
                 self._of(service.key, edit).pool.edit(service)
             case DeleteService(key):
                 self._of(key, edit).close()
                 del self._services[key]
             case AddDestination(key, destination):
                 pool = self._of(key, edit).pool
-                if destination.key in pool.destinations:
-                    raise PlaneError(f"adding real server {_name(destination)}: it is there already")
+                _check(destination.key not in pool.destinations, edit, "it is there already")
                 pool.put(destination)
             case EditDestination(key, destination):
-                _known(self._of(key, edit), destination, "editing")
-                self._services[key].pool.put(destination)
+                self._holding(key, destination, edit).pool.put(destination)
             case DeleteDestination(key, destination):
-                _known(self._of(key, edit), destination, "removing")
-                self._services[key].pool.drop(destination.key)
-                self._services[key].drop(destination.key)
-
-    def _listen(self, service: Service, edit: Edit) -> None:
-        _carriable(service)
-        if service.key in self._services:
-            raise PlaneError(f"adding service {_title(service.key)}: it is there already")
-        pool = LivePool(service, time.monotonic)
-        try:
-            udp = service.key.protocol == "udp"
-            self._services[service.key] = UdpService(pool, time.monotonic) if udp else TcpService(pool)
-        except OSError as error:
-            raise PlaneError(f"listening on {_title(service.key)}: {error.strerror or error}") from None
+                listener = self._holding(key, destination, edit)
+                listener.pool.drop(destination.key)
+                listener.drop(destination.key)
 
     def _of(self, key: ServiceKey, edit: Edit) -> Listener:
-        if key not in self._services:
-            raise PlaneError(f"{type(edit).__name__}: there is no service {_title(key)}")
+        _check(key in self._services, edit, "no such service")
         return self._services[key]
 
+    def _holding(self, key: ServiceKey, destination: Destination, edit: Edit) -> Listener:
+        listener = self._of(key, edit)
+        _check(destination.key in listener.pool.destinations, edit, "no such real server")
+        return listener
 
-def _carriable(service: Service) -> None:
+
+def _listen(service: Service, edit: Edit) -> Listener:
+    pool = LivePool(service, time.monotonic)
+    try:
+        return UdpService(pool, time.monotonic) if service.key.protocol == "udp" else TcpService(pool)
+    except OSError as error:
+        raise PlaneError(f"{attempt(edit)}: {error.strerror or error}") from None
+
+
+def _carriable(service: Service, edit: Edit) -> None:
     """Raise `PlaneError` for what only a kernel can do."""
     key = service.key
-    if key.fwmark:
-        raise PlaneError(f"service {_title(key)}: firewall marks need the kernel; the userspace plane cannot carry them")
-    if key.protocol not in ("tcp", "udp"):
-        raise PlaneError(f"service {_title(key)}: the userspace plane carries TCP and UDP only")
-    if not key.port:
-        raise PlaneError(f"service {_title(key)}: the userspace plane needs a port to listen on")
-    if SUBSTITUTES.get(service.scheduler, service.scheduler) not in SCHEDULERS:
-        raise PlaneError(f"service {_title(key)}: the userspace plane has no scheduler {service.scheduler!r}")
+    scheduler = SUBSTITUTES.get(service.scheduler, service.scheduler)
+    _check(not key.fwmark, edit, "firewall marks need the kernel: the userspace plane cannot carry them")
+    _check(key.protocol in ("tcp", "udp"), edit, "the userspace plane carries TCP and UDP only")
+    _check(key.port > 0, edit, "the userspace plane needs a port to listen on")
+    _check(scheduler in SCHEDULERS, edit, f"the userspace plane has no scheduler {service.scheduler!r}")
 
 
-def _known(listener: Listener, destination: Destination, doing: str) -> None:
-    if destination.key not in listener.pool.destinations:
-        raise PlaneError(f"{doing} real server {_name(destination)}: there is none")
-
-
-def _title(key: ServiceKey) -> str:
-    if key.fwmark:
-        return f"fwmark {key.fwmark}"
-    return f"[{key.address}]:{key.port}:{key.protocol}" if key.family == 6 else f"{key.address}:{key.port}:{key.protocol}"
-
-
-def _name(destination: Destination) -> str:
-    return f"[{destination.address}]:{destination.port}" if ":" in destination.address else f"{destination.address}:{destination.port}"
+def _check(fine: bool, edit: Edit, otherwise: str) -> None:
+    if not fine:
+        raise PlaneError(f"{attempt(edit)}: {otherwise}")

@@ -1,4 +1,4 @@
-"""A service's destinations as they are used: who may take a connection, who has how many, and which client sticks where."""
+"""A service's destinations in use: who may take a connection, who has how many, and which client sticks where."""
 
 import socket
 from collections.abc import Callable

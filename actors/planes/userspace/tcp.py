@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class TcpService:
-    """Listens on a service's address. A server that refuses a connection is made good by another one, each tried once."""
+    """Listens on a service's address. A server that refuses a connection is made good by another, each tried once."""
 
     def __init__(self, pool: LivePool) -> None:
         """Raises OSError when the address cannot be listened on."""
