@@ -198,11 +198,11 @@ def _nested(payload: bytes, name: str, prefix: str) -> _Found:
         message = IpvsMessage(data)
         message.decode()
         nested = message.get_attr(f"IPVS_CMD_ATTR_{name}")
-        return _values(nested, prefix)
-    except ValueError:
-        raise
-    except Exception as error:  # pyroute2 raises whatever struct, its maps or inet_ntop raise
-        raise ValueError(f"cannot be decoded: {error}") from None
+    except Exception as error:  # pyroute2 raises whatever struct and its maps raise
+        raise ValueError(f"it cannot be decoded: {error}") from None
+    if not isinstance(nested, dict):  # pyroute2 hands out the bytes of what it could not decode
+        raise ValueError(f"its attribute {name} is missing or cut off")
+    return _values(nested, prefix)
 
 
 def _values(nested: Any, prefix: str) -> _Found:
