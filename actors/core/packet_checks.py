@@ -1,0 +1,184 @@
+"""What a receiver expects, and whether an advert meets it: the checks of RFC 9568 7.1 that need a configuration.
+
+Pure. The checks of the bytes themselves are in `packet`; both name their reason, so that each can be counted.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from actors.core.packet_values import AUTH_BYTES, OWNER, Advert, Header, Reason, Reject, packed
+
+ANY_TTL = (0, 255)
+"""The range that every TTL is in."""
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """A unicast peer: where it sends from, and the TTL or hop limit that its adverts arrive with."""
+
+    address: str
+    min_ttl: int = ANY_TTL[0]
+    max_ttl: int = ANY_TTL[1]
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """The receiver's own configuration, which an advert is held against.
+
+    ``group`` is the multicast group, empty in unicast mode. ``peers`` are the senders that unicast adverts are taken
+    from, empty for any (keepalived: ``check_unicast_src`` off). The switches are off where keepalived's defaults are:
+    ``same_addresses`` discards other addresses (unless the sender is the owner, RFC 3768 7.1) instead of leaving them
+    to `remarks`; ``link_local_first`` is RFC 9568's rule for IPv6 (erratum 8300), which keepalived peers may break;
+    ``owner_ignores`` is the owner's silence towards all adverts (keepalived: ``owner_ignore_adverts``).
+    """
+
+    version: int
+    vrid: int
+    interval_cs: int
+    addresses: tuple[str, ...]
+    group: str
+    auth: bytes = b""
+    family: int = 4
+    peers: tuple[Peer, ...] = ()
+    same_addresses: bool = False
+    link_local_first: bool = False
+    owner_ignores: bool = False
+
+
+def validate(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    """The first check that the advert fails, in keepalived's order; None when it is to be heard."""
+    for check in CHECKS:
+        if fault := check(advert, header, expected):
+            return fault
+    return None
+
+
+def remarks(advert: Advert, expected: Expected) -> tuple[str, ...]:
+    """What is worth a line in the log (rate limited) of an advert that is heard all the same (RFC 9568 7.1)."""
+    found = []
+    if advert.interval_cs != expected.interval_cs:
+        found.append(f"interval of {advert.interval_cs} cs, {expected.interval_cs} cs configured")
+    if not _same(advert.addresses, expected.addresses):
+        found.append(f"{_listed(advert.addresses)} advertised, {_listed(expected.addresses)} configured")
+    return tuple(found)
+
+
+def _vrid(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    if advert.vrid == expected.vrid and advert.family == expected.family:
+        return None
+    return Reject(Reason.VRID, f"vrid {advert.vrid} over IPv{advert.family}, {expected.vrid} configured")
+
+
+def _ttl(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    """255 shows that no router was passed; a unicast advert may pass some."""
+    if not expected.group or header.ttl == 255:
+        return None
+    return Reject(Reason.TTL, _told(header.ttl))
+
+
+def _version(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    if advert.version == expected.version:
+        return None
+    return Reject(Reason.VERSION, f"version {advert.version}, {expected.version} configured")
+
+
+def _auth(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    if bool(advert.auth) != bool(expected.auth):
+        return Reject(Reason.AUTH_TYPE, f"type {int(bool(advert.auth))}, {int(bool(expected.auth))} configured")
+    # The word went over the wire in clear: that a comparison takes longer for a good guess tells nobody anything.
+    if advert.auth.ljust(AUTH_BYTES, b"\0") == expected.auth.ljust(AUTH_BYTES, b"\0"):
+        return None
+    return Reject(Reason.AUTH_WORD)
+
+
+def _interval(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    """VRRPv3 learns the master's interval, VRRPv2 cannot live with another."""
+    if advert.version == 3 or advert.interval_cs == expected.interval_cs:
+        return None
+    return Reject(Reason.INTERVAL, f"{advert.interval_cs} cs, {expected.interval_cs} cs configured")
+
+
+def _destination(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    there = packed(header.destination)
+    if there == packed(expected.group) if expected.group else not _is_multicast(there):
+        return None
+    return Reject(Reason.DESTINATION, f"{header.destination}, {expected.group or 'unicast'} configured")
+
+
+def _owner(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    return Reject(Reason.OWNER, f"priority {advert.priority}") if expected.owner_ignores else None
+
+
+def _addresses(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    if not expected.same_addresses or advert.priority == OWNER or _same(advert.addresses, expected.addresses):
+        return None
+    return Reject(Reason.ADDRESSES, f"{_listed(advert.addresses)}, {_listed(expected.addresses)} configured")
+
+
+def _link_local(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    if not expected.link_local_first or advert.family == 4 or _is_link_local(packed(advert.addresses[0])):
+        return None
+    return Reject(Reason.LINK_LOCAL, advert.addresses[0])
+
+
+def _source(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    """A group sends nothing (RFC 1122 3.2.1.3, RFC 4291 2.7); with ``peers``, nobody else is heard."""
+    if _is_multicast(packed(header.source)) or (_unicast_peers(expected) and _peer(header, expected) is None):
+        return Reject(Reason.SOURCE, header.source)
+    return None
+
+
+def _ttl_range(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    peer = _peer(header, expected) if _unicast_peers(expected) else None
+    if peer is None or (peer.min_ttl, peer.max_ttl) == ANY_TTL:
+        return None
+    if header.ttl is not None and peer.min_ttl <= header.ttl <= peer.max_ttl:
+        return None
+    return Reject(Reason.TTL_RANGE, f"{_told(header.ttl)}, {peer.min_ttl} to {peer.max_ttl} configured")
+
+
+Check = Callable[[Advert, Header, Expected], Reject | None]
+
+CHECKS: tuple[Check, ...] = (
+    _vrid,
+    _ttl,
+    _version,
+    _auth,
+    _interval,
+    _destination,
+    _owner,
+    _addresses,
+    _link_local,
+    _source,
+    _ttl_range,
+)
+"""In the order of `Reason`, which is keepalived's."""
+
+
+def _unicast_peers(expected: Expected) -> tuple[Peer, ...]:
+    return () if expected.group else expected.peers
+
+
+def _peer(header: Header, expected: Expected) -> Peer | None:
+    source = packed(header.source)
+    return next((peer for peer in expected.peers if packed(peer.address) == source), None)
+
+
+def _same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Equal but for the order: senders may list as they like (RFC 9568 5.2.9)."""
+    return one == other or sorted(map(packed, one)) == sorted(map(packed, other))
+
+
+def _is_multicast(address: bytes) -> bool:
+    return 224 <= address[0] <= 239 if len(address) == 4 else address[0] == 0xFF
+
+
+def _is_link_local(address: bytes) -> bool:
+    return address[0] == 0xFE and address[1] & 0xC0 == 0x80
+
+
+def _listed(addresses: tuple[str, ...]) -> str:
+    return " ".join(addresses) or "no address"
+
+
+def _told(ttl: int | None) -> str:
+    return "unknown" if ttl is None else str(ttl)
