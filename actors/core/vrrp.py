@@ -1,34 +1,23 @@
 """The VRRP state machine: ``step(router, state, event) -> (state, actions)``, from one literal table.
 
-Pure and total: no clock, no I/O, nothing raised. A rule is a function of router, state and event; what has no row in
-`TABLE` changes nothing. Section numbers are those of RFC 3768, 5798 and 9568 alike.
+Pure and total: no clock, no I/O, nothing raised. Here stands what happens when; how, in `vrrp_rules`; with what
+numbers, in `vrrp_election`; on what, in `vrrp_values`. What has no row changes nothing.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from msgspec.structs import replace
-
-from actors.core.vrrp_election import advert_seconds, learnt, master_down, refusal, skew, superiority, vacancy
+from actors.core import vrrp_rules as rule
 from actors.core.vrrp_values import (
-    LEAVING,
-    OWNER,
-    Action,
     AdvertDue,
-    Arm,
-    Begun,
-    Disarm,
     Event,
     Faulted,
     Heard,
-    Hold,
     MasterDown,
     PreemptDue,
     Recovered,
     Role,
     Router,
-    Send,
-    Shift,
     Shutdown,
     StartDue,
     Startup,
@@ -37,219 +26,33 @@ from actors.core.vrrp_values import (
     Weighed,
 )
 
-Step = tuple[State, tuple[Action, ...]]
-Rule = Callable[[Router, State, Any], Step]
-
 INIT, BACKUP, MASTER, FAULT = Role.INIT, Role.BACKUP, Role.MASTER, Role.FAULT
 
-
-def initial(router: Router) -> State:
-    """The state before `Startup`: INIT, with the configured priority."""
-    return State(priority=router.priority, interval=router.interval)
-
-
-def armed(state: State) -> tuple[Timer, ...]:
-    """The timers that run in a state, and no others do."""
-    if state.role is MASTER:
-        return (Timer.ADVERT,)
-    if state.role is BACKUP:
-        return (Timer.DOWN, Timer.PREEMPT) if state.hold is Hold.RUNNING else (Timer.DOWN,)
-    return (Timer.START,) if state.begun is Begun.DELAYED else ()
-
-
-# Entering a role.
-
-
-def lead(router: Router, state: State, reason: str) -> Step:
-    """Be MASTER: an advert at once, the next one an interval later (6.4.1, 6.4.2)."""
-    after = State(MASTER, state.priority, router.interval, Begun.YES, reason=reason)
-    return after, (Send(state.priority), Arm(Timer.ADVERT, advert_seconds(router)))
-
-
-def follow(router: Router, state: State, interval: int, reason: str) -> Step:
-    """Be BACKUP behind a master that adverts every ``interval`` centiseconds."""
-    after = State(BACKUP, state.priority, interval, Begun.YES, reason=reason)
-    return after, (Arm(Timer.DOWN, master_down(router, after)),)
-
-
-def begin(router: Router, state: State, reason: str) -> Step:
-    """Leave INIT or FAULT: an owner leads at once, all others listen first (6.4.1)."""
-    if router.owner:
-        return lead(router, state, f"owner of the addresses, {reason}")
-    return follow(router, state, router.interval, reason)
-
-
-def depart(state: State) -> tuple[Action, ...]:
-    """What a router does last: stop its timers and, as MASTER, say that it leaves (6.4.3)."""
-    farewell = (Send(LEAVING),) if state.role is MASTER else ()
-    return (*(Disarm(timer) for timer in armed(state)), *farewell)
-
-
-def release(state: State) -> tuple[Action, ...]:
-    """End the preemption delay, if it runs."""
-    return (Disarm(Timer.PREEMPT),) if state.hold is Hold.RUNNING else ()
-
-
-# Start, stop, faults.
-
-
-def start(router: Router, state: State, event: Startup) -> Step:
-    """INIT, `Startup`: resume, or wait for the start delay, or begin."""
-    if event.resume:
-        return lead(router, state, "resumed: MASTER until a moment ago")
-    if router.start_delay > 0:
-        reason = f"waits {router.start_delay:g} s before it starts"
-        return replace(state, begun=Begun.DELAYED, reason=reason), (Arm(Timer.START, router.start_delay),)
-    return begin(router, state, "started")
-
-
-def start_in_fault(router: Router, state: State, event: Startup) -> Step:
-    """FAULT, `Startup`: the start delay runs while the fault lasts."""
-    if router.start_delay > 0:
-        return replace(state, begun=Begun.DELAYED), (Arm(Timer.START, router.start_delay),)
-    return replace(state, begun=Begun.YES), ()
-
-
-def end_delay(router: Router, state: State, event: StartDue) -> Step:
-    """INIT, `StartDue`: begin, if the delay is what it waited for."""
-    if state.begun is not Begun.DELAYED:
-        return state, ()
-    return begin(router, state, f"started after {router.start_delay:g} s")
-
-
-def end_delay_in_fault(router: Router, state: State, event: StartDue) -> Step:
-    """FAULT, `StartDue`: nothing but the fault holds it back now."""
-    return (replace(state, begun=Begun.YES) if state.begun is Begun.DELAYED else state), ()
-
-
-def stop(router: Router, state: State, event: Shutdown) -> Step:
-    """Any role, `Shutdown`: back to INIT, as if never started."""
-    return State(INIT, state.priority, router.interval, reason="stopped"), depart(state)
-
-
-def fail_idle(router: Router, state: State, event: Faulted) -> Step:
-    """INIT or FAULT, `Faulted`: note why. A start delay runs on."""
-    return replace(state, role=FAULT, reason=event.reason), ()
-
-
-def fail(router: Router, state: State, event: Faulted) -> Step:
-    """BACKUP or MASTER, `Faulted`: let go. Priority 0 hands over within the skew time (keepalived; not in the RFCs)."""
-    return State(FAULT, state.priority, router.interval, Begun.YES, reason=event.reason), depart(state)
-
-
-def recover(router: Router, state: State, event: Recovered) -> Step:
-    """FAULT, `Recovered`: begin as after `Startup`, if that and the start delay are past; else go on waiting."""
-    reason = f"recovered from: {state.reason}"
-    if state.begun is Begun.YES:
-        return begin(router, state, reason)
-    return replace(state, role=INIT, reason=reason), ()
-
-
-# Priority.
-
-
-def weigh(router: Router, state: State, event: Weighed) -> Step:
-    """INIT, FAULT or MASTER, `Weighed`: what is sent next carries the new priority."""
-    return replace(state, priority=OWNER if router.owner else min(max(event.priority, 1), OWNER - 1)), ()
-
-
-def weigh_in_backup(router: Router, state: State, event: Weighed) -> Step:
-    """BACKUP, `Weighed`: the running timer moves by what the skew has changed (keepalived)."""
-    after, _ = weigh(router, state, event)
-    moved = master_down(router, after) - master_down(router, state)
-    return after, (Shift(Timer.DOWN, moved),) if moved else ()
-
-
-# BACKUP (6.4.2).
-
-
-def listen(router: Router, state: State, heard: Heard) -> Step:
-    """BACKUP, `Heard`: follow the sender, or let the timer run on because this router is better."""
-    if refusal(router, heard):
-        return state, ()
-    if heard.priority == LEAVING:
-        after = replace(state, peer=heard.address, peer_priority=LEAVING)
-        return after, (Arm(Timer.DOWN, skew(router, state)),)
-    if heard.priority < state.priority and router.preempts:
-        return challenge(router, state, heard)
-    after, actions = accept(router, state, heard, Hold.NONE)
-    return after, (*release(state), *actions)
-
-
-def challenge(router: Router, state: State, heard: Heard) -> Step:
-    """A lower priority leads: ignore its adverts until the timer fires, after the preemption delay if there is one."""
-    if router.hold_seconds <= 0 or state.hold is Hold.OVER:
-        after = replace(state, hold=Hold.OVER, peer=heard.address, peer_priority=heard.priority)
-        return after, release(state)
-    after, actions = accept(router, state, heard, Hold.RUNNING)
-    if state.hold is Hold.RUNNING:
-        return after, actions
-    return after, (Arm(Timer.PREEMPT, router.hold_seconds), *actions)
-
-
-def accept(router: Router, state: State, heard: Heard, hold: Hold) -> Step:
-    """The sender is the master: learn its interval, and wait for its next advert."""
-    peer, priority = heard.address, heard.priority
-    after = replace(state, interval=learnt(router, heard), hold=hold, peer=peer, peer_priority=priority)
-    return after, (Arm(Timer.DOWN, master_down(router, after)),)
-
-
-def end_hold(router: Router, state: State, event: PreemptDue) -> Step:
-    """BACKUP, `PreemptDue`: from now on a lower priority is not followed."""
-    return (replace(state, hold=Hold.OVER) if state.hold is Hold.RUNNING else state), ()
-
-
-def take_over(router: Router, state: State, event: MasterDown) -> Step:
-    """BACKUP, `MasterDown`: lead."""
-    after, actions = lead(router, state, vacancy(router, state))
-    return after, (*release(state), *actions)
-
-
-# MASTER (6.4.3).
-
-
-def advertise(router: Router, state: State, event: AdvertDue | Heard) -> Step:
-    """MASTER, `AdvertDue`, or another router left: an advert, and the next one an interval later."""
-    return state, (Send(state.priority), Arm(Timer.ADVERT, advert_seconds(router)))
-
-
-def defend(router: Router, state: State, heard: Heard) -> Step:
-    """MASTER, `Heard`: yield to a better router, assert itself against a worse one; at most one advert either way."""
-    if refusal(router, heard):
-        return state, ()
-    if heard.priority == LEAVING:
-        return advertise(router, state, heard)
-    reason = superiority(router, state, heard)
-    if not reason:
-        return state, (Send(state.priority),) if router.answers_lower else ()
-    after, actions = follow(router, state, learnt(router, heard), reason)
-    known = replace(after, peer=heard.address, peer_priority=heard.priority)
-    return known, (*((Send(state.priority),) if router.answers_higher else ()), Disarm(Timer.ADVERT), *actions)
-
+Rule = Callable[[Router, State, Any], rule.Step]
 
 TABLE: dict[tuple[Role, type[Event]], Rule] = {
-    (INIT, Startup): start,
-    (INIT, StartDue): end_delay,
-    (INIT, Shutdown): stop,
-    (INIT, Faulted): fail_idle,
-    (INIT, Weighed): weigh,
-    (FAULT, Startup): start_in_fault,
-    (FAULT, StartDue): end_delay_in_fault,
-    (FAULT, Shutdown): stop,
-    (FAULT, Faulted): fail_idle,
-    (FAULT, Recovered): recover,
-    (FAULT, Weighed): weigh,
-    (BACKUP, Shutdown): stop,
-    (BACKUP, Faulted): fail,
-    (BACKUP, Weighed): weigh_in_backup,
-    (BACKUP, Heard): listen,
-    (BACKUP, PreemptDue): end_hold,
-    (BACKUP, MasterDown): take_over,
-    (MASTER, Shutdown): stop,
-    (MASTER, Faulted): fail,
-    (MASTER, Weighed): weigh,
-    (MASTER, Heard): defend,
-    (MASTER, AdvertDue): advertise,
+    (INIT, Startup): rule.start,
+    (INIT, StartDue): rule.end_delay,
+    (INIT, Shutdown): rule.stop,
+    (INIT, Faulted): rule.fail_idle,
+    (INIT, Weighed): rule.weigh,
+    (FAULT, Startup): rule.start_in_fault,
+    (FAULT, StartDue): rule.end_delay_in_fault,
+    (FAULT, Shutdown): rule.stop,
+    (FAULT, Faulted): rule.fail_idle,
+    (FAULT, Recovered): rule.recover,
+    (FAULT, Weighed): rule.weigh,
+    (BACKUP, Shutdown): rule.stop,
+    (BACKUP, Faulted): rule.fail,
+    (BACKUP, Weighed): rule.weigh_in_backup,
+    (BACKUP, Heard): rule.listen,
+    (BACKUP, PreemptDue): rule.end_hold,
+    (BACKUP, MasterDown): rule.take_over,
+    (MASTER, Shutdown): rule.stop,
+    (MASTER, Faulted): rule.fail,
+    (MASTER, Weighed): rule.weigh,
+    (MASTER, Heard): rule.defend,
+    (MASTER, AdvertDue): rule.advertise,
 }
 """All that ever happens. A timer that fires late, in a role that is over, has no row and does nothing."""
 
@@ -262,7 +65,12 @@ DUE: dict[Timer, Event] = {
 """The event that a timer brings when it fires."""
 
 
-def step(router: Router, state: State, event: Event) -> Step:
+def initial(router: Router) -> State:
+    """The state before `Startup`: INIT, with the configured priority."""
+    return State(priority=router.priority, interval=router.interval)
+
+
+def step(router: Router, state: State, event: Event) -> rule.Step:
     """The state after ``event``, and what is to be done, in order. Never raises."""
-    rule = TABLE.get((state.role, type(event)))
-    return rule(router, state, event) if rule else (state, ())
+    known = TABLE.get((state.role, type(event)))
+    return known(router, state, event) if known else (state, ())

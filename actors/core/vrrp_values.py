@@ -38,6 +38,15 @@ class Hold(Enum):
     OVER = "OVER"
 
 
+class Timer(Enum):
+    """A timer's name; `vrrp.DUE` says which event it brings when it fires."""
+
+    START = "start"
+    DOWN = "master-down"
+    ADVERT = "advert"
+    PREEMPT = "preempt"
+
+
 class Router(msgspec.Struct, frozen=True, kw_only=True):
     """One virtual router as configured. After a reload the machine goes on with another one, and the same state.
 
@@ -117,14 +126,14 @@ class State(msgspec.Struct, frozen=True):
     peer_priority: int = 0
     reason: str = ""
 
-
-class Timer(Enum):
-    """A timer's name; `vrrp.DUE` says which event it brings when it fires."""
-
-    START = "start"
-    DOWN = "master-down"
-    ADVERT = "advert"
-    PREEMPT = "preempt"
+    @property
+    def armed(self) -> tuple[Timer, ...]:
+        """The timers that run in this state, and no others do."""
+        if self.role is Role.MASTER:
+            return (Timer.ADVERT,)
+        if self.role is Role.BACKUP:
+            return (Timer.DOWN, Timer.PREEMPT) if self.hold is Hold.RUNNING else (Timer.DOWN,)
+        return (Timer.START,) if self.begun is Begun.DELAYED else ()
 
 
 class Event(msgspec.Struct, frozen=True, tag=True):
