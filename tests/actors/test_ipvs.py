@@ -261,7 +261,8 @@ class TestRefusal:
         table.blind = True
         world = Service_("a", table=table)
         world.decide(a=OK)
-        assert world.status(ID) == ServiceStatus(ID, True, 1, False, "adding service 10.0.0.1:80:tcp: it is there already")
+        error = "adding service 10.0.0.1:80:tcp: it is there already"
+        assert world.status(ID) == ServiceStatus(ID, True, 1, False, error)
         table.blind = False
         world.advance(LONG)
         assert (world.pool, world.actor(ID).drifts) == ("a:1", 0)
