@@ -89,7 +89,9 @@ class Kernel:
         return data[:size], [], flags, (sender, 0)
 
     def close(self) -> None:
+        """What was not read is lost with the socket; the table is not."""
         self.is_closed = True
+        self._queue.clear()
 
     # the conversation
 
@@ -99,6 +101,8 @@ class Kernel:
         command, version, _ = struct.unpack_from("=BBH", data, 16)
         assert version == 1
         try:
+            if flags & DUMP == DUMP and any(_is_dump(datagram) for datagram, _, _ in self._queue):
+                raise Rejected(errno.EBUSY)
             payloads = self._carry_out(kind, command, attributes(data[20:]), flags & DUMP == DUMP)
         except Rejected as rejected:
             return [self._error(sequence, rejected.args[0], data)]
@@ -186,6 +190,11 @@ class Kernel:
         totals = b"".join(attribute(turn, struct.pack("=Q", turn * 10**10)) for turn in range(1, 11))
         nested = known + counts + attribute(11, held[11]) + attribute(12, totals)
         return struct.pack("=BBH", NEW_DEST, 1, 0) + attribute(2, nested)
+
+
+def _is_dump(datagram: bytes) -> bool:
+    """Whether a dump that the socket's owner began, and did not read to its end, has this left."""
+    return len(datagram) >= 16 and bool(struct.unpack_from("=H", datagram, 6)[0] & MULTI)
 
 
 def _service(held: Found) -> bytes:

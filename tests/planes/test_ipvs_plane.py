@@ -220,6 +220,47 @@ def test_a_dump_over_many_datagrams_is_read_whole() -> None:
     assert (pool.service, set(pool.destinations)) == (Service(WEB), servers)
 
 
+def test_the_rest_of_a_dump_that_broke_does_not_stand_in_the_way_of_the_next() -> None:
+    kernel = Kernel()
+    plane = opened(kernel)
+    plane.apply(AddService(Service(WEB)))
+    kernel.queue([b"\x14\0\0"])
+    with pytest.raises(PlaneError, match="the answer ends within a header"):
+        plane.services()
+    assert plane.services() == (WEB,)
+
+
+def test_a_greenlet_that_is_killed_while_it_waits_leaves_nothing_to_the_next() -> None:
+    kernel = Kernel()
+    plane = opened(kernel, 5.0)
+    kernel.answers.append(None)
+    killed = gevent.spawn(plane.services)
+    gevent.idle()
+    kernel.queue([message(DONE, MULTI, FIRST, b"")])
+    killed.kill()
+    assert (plane.services(), kernel.is_closed) == ((), True)
+
+
+def test_a_socket_that_fails_is_replaced_and_an_errno_keeps_it() -> None:
+    made: list[Kernel] = []
+
+    def connect() -> Kernel:
+        made.append(Kernel())
+        return made[-1]
+
+    plane = IpvsPlane(connect, 0.02)
+    plane.open()
+    made[0].refuse[NEW_SERVICE] = errno.EINVAL
+    with pytest.raises(PlaneError, match="EINVAL"):
+        plane.apply(AddService(Service(WEB)))
+    assert (len(made), made[0].is_closed) == (1, False)
+    made[0].answers.append(None)
+    with pytest.raises(PlaneError, match="no answer"):
+        plane.services()
+    assert (len(made), made[0].is_closed) == (1, True)
+    assert (plane.services(), len(made), made[1].is_closed) == ((), 2, False)
+
+
 @pytest.mark.parametrize("number", [errno.EINTR, errno.ENOMEM])
 def test_a_dump_that_ends_in_an_error_is_not_taken_for_the_whole(number: int) -> None:
     kernel = Kernel()

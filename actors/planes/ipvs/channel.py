@@ -33,6 +33,10 @@ class Refused(Exception):
         self.number = number
 
 
+class Broken(Refused):
+    """There was no answer, or none that makes sense: what else the socket holds is not to be trusted."""
+
+
 class Frame(NamedTuple):
     """One netlink message."""
 
@@ -61,18 +65,23 @@ def connect() -> Any:
 class Channel:
     """Requests over one socket; greenlets that call at the same time wait for each other.
 
-    An answer that comes after its request was given up is known by its sequence number, and skipped.
+    A request that breaks, or whose greenlet is killed, takes the socket with it and the next one gets a fresh one. In
+    the old lie a late answer, or the rest of a dump: and before that is read the kernel starts no other (EBUSY).
     """
 
     def __init__(self, connect: Callable[[], Any] = connect, limit: float = LIMIT) -> None:
-        self._socket = connect()
+        """Raises OSError when there is no socket to be had."""
+        self._connect = connect
+        self._socket: Any = connect()
         self._limit = limit
         self._sequence = 0
         self._turn = BoundedSemaphore(1)
 
     def close(self) -> None:
         """Give the socket back."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def family(self, name: str) -> int:
         """The number of a generic netlink family. Raises `Refused` with ENOENT when the kernel has none such."""
@@ -93,17 +102,26 @@ class Channel:
     def ask(self, kind: int, payload: bytes, dump: bool = False) -> list[bytes]:
         """Make a request of message type ``kind``; the payloads of the replies. Raises `Refused`."""
         with self._turn:
-            self._sequence = self._sequence % 0xFFFFFFFF + 1
-            flags = REQUEST | (DUMP if dump else ACK)
-            frame = HEADER.pack(HEADER.size + len(payload), kind, flags, self._sequence, 0) + payload
             try:
-                with Timeout(self._limit, _Silence):
-                    self._socket.send(frame)
-                    return list(self._replies(kind, self._sequence))
-            except _Silence:
-                raise Refused(f"no answer within {self._limit:g} s", errno.ETIMEDOUT) from None
-            except OSError as error:  # ENOBUFS among them: a part of the answer was lost
-                raise Refused(explained(error.errno or 0), error.errno or 0) from None
+                return self._exchange(kind, payload, REQUEST | (DUMP if dump else ACK))
+            except BaseException as error:
+                if type(error) is not Refused:
+                    self.close()
+                raise
+
+    def _exchange(self, kind: int, payload: bytes, flags: int) -> list[bytes]:
+        self._sequence = self._sequence % 0xFFFFFFFF + 1
+        frame = HEADER.pack(HEADER.size + len(payload), kind, flags, self._sequence, 0) + payload
+        try:
+            with Timeout(self._limit, _Silence):
+                if self._socket is None:
+                    self._socket = self._connect()
+                self._socket.send(frame)
+                return list(self._replies(kind, self._sequence))
+        except _Silence:
+            raise Broken(f"no answer within {self._limit:g} s", errno.ETIMEDOUT) from None
+        except OSError as error:  # ENOBUFS among them: a part of the answer was lost
+            raise Broken(explained(error.errno or 0), error.errno or 0) from None
 
     def _replies(self, kind: int, sequence: int) -> Iterator[bytes]:
         while True:
@@ -111,7 +129,7 @@ class Channel:
                 if frame.sequence != sequence:
                     continue
                 if frame.kind == OVERRUN:
-                    raise Refused("a part of the answer was lost", errno.ENOBUFS)
+                    raise Broken("a part of the answer was lost", errno.ENOBUFS)
                 if frame.kind in (ERROR, DONE):
                     _check(frame)
                     return
@@ -124,19 +142,19 @@ class Channel:
         if sender[0] != 0:
             return []
         if flags & socket.MSG_TRUNC:
-            raise Refused(f"an answer of more than {DATAGRAM} bytes was cut off")
+            raise Broken(f"an answer of more than {DATAGRAM} bytes was cut off")
         return list(frames(data))
 
 
 def frames(data: bytes) -> Iterator[Frame]:
-    """The messages in a datagram. Raises `Refused` when one says to be longer than what is there."""
+    """The messages in a datagram. Raises `Broken` when one says to be longer than what is there."""
     offset = 0
     while offset < len(data):
         if len(data) - offset < HEADER.size:
-            raise Refused("the answer ends within a header")
+            raise Broken("the answer ends within a header")
         length, kind, flags, sequence, _ = HEADER.unpack_from(data, offset)
         if not HEADER.size <= length <= len(data) - offset:
-            raise Refused(f"the answer holds {len(data) - offset} bytes of a message of {length}")
+            raise Broken(f"the answer holds {len(data) - offset} bytes of a message of {length}")
         yield Frame(kind, flags, sequence, data[offset + HEADER.size : offset + length])
         offset += (length + 3) & ~3
 
@@ -150,7 +168,7 @@ def _check(frame: Frame) -> None:
     """Raise `Refused` for an error; 0 acknowledges. The end of a dump may come without a number."""
     if len(frame.payload) < ERRNO.size:
         if frame.kind == ERROR:
-            raise Refused("the answer ends within an error")
+            raise Broken("the answer ends within an error")
         return
     (number,) = ERRNO.unpack_from(frame.payload)
     if number:
