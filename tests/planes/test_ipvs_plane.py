@@ -17,7 +17,7 @@ from actors.core.table import AddDestination, AddService, Destination, EditServi
 from actors.planes import PlaneError, PlaneUnavailable
 from actors.planes.ipvs import IpvsPlane, _missing
 from actors.planes.ipvs.channel import Channel, Refused, frames
-from actors.planes.ipvs.codec import decode_destination, decode_service
+from actors.planes.ipvs.codec import decode_load, decode_service
 from tests.planes.kernel import (
     DONE,
     ERROR,
@@ -297,13 +297,13 @@ def test_greenlets_that_ask_at_once_get_each_its_own_answer() -> None:
     assert [reader.value.service.key for reader in readers] == keys
 
 
-def test_connections_are_the_active_ones_and_for_datagrams_the_flows() -> None:
+def test_connections_are_the_active_ones_for_datagrams_the_flows_for_marks_both() -> None:
     plane = opened(Kernel())
-    dns = ServiceKey(4, "10.0.0.1", 53, "udp")
-    for key in (WEB, dns):
+    dns, mark = ServiceKey(4, "10.0.0.1", 53, "udp"), ServiceKey(4, fwmark=7)
+    for key in (WEB, dns, mark):
         plane.apply(AddService(Service(key)))
         plane.apply(AddDestination(key, SERVER))
-    assert (plane.connections(WEB), plane.connections(dns)) == ({SERVER.key: 3}, {SERVER.key: 2})
+    assert [plane.connections(key) for key in (WEB, dns, mark)] == [{SERVER.key: 3}, {SERVER.key: 2}, {SERVER.key: 5}]
 
 
 def test_a_refused_reading_is_not_taken_for_an_absent_service() -> None:
@@ -323,6 +323,6 @@ def test_no_datagram_raises_anything_but_a_refusal(data: bytes) -> None:
 @given(st.binary(max_size=200), st.sampled_from([0x0001, 0x0002]))
 def test_no_payload_raises_anything_but_a_value_error(data: bytes, attribute: int) -> None:
     payload = struct.pack("=BBHHH", NEW_DEST, 1, 0, 4 + len(data), attribute) + data
-    for decode in (decode_service, lambda given: decode_destination(given, 4)):
+    for decode in (decode_service, lambda given: decode_load(given, 4)):
         with contextlib.suppress(ValueError):
             decode(payload)

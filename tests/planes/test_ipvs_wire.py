@@ -22,7 +22,7 @@ from actors.core.table import (
     ServiceKey,
 )
 from actors.planes.ipvs import IpvsPlane
-from actors.planes.ipvs.codec import Load, decode_destination, decode_service
+from actors.planes.ipvs.codec import HOLES, Load, decode_destination, decode_load, decode_service
 from tests.planes.kernel import Kernel
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the bytes are written for little endian")
@@ -262,7 +262,7 @@ STATS64 = """
 )  # fmt: skip
 def test_a_server_and_its_load_are_read_from_these_bytes(method: str, name: str) -> None:
     payload = wire(DESTINATION.format(size="a000", method=method)) + wire(STATS64)
-    assert decode_destination(payload, 6) == (
+    assert decode_load(payload, 6) == (
         Destination("10.0.1.0", 80, 5, name, 100, 80),
         Load(3, 2, 1, 2**32 + 1, 2**32 + 2, 2**32 + 3, 2**32 + 4, 2**32 + 5),
     )
@@ -270,7 +270,37 @@ def test_a_server_and_its_load_are_read_from_these_bytes(method: str, name: str)
 
 def test_a_server_of_an_old_kernel_has_its_services_family_and_no_totals() -> None:
     payload = wire(DESTINATION.format(size="5800", method="00000000"))
-    assert decode_destination(payload, 4) == (Destination("10.0.1.0", 80, 5, "NAT", 100, 80), Load(3, 2, 1))
+    assert decode_load(payload, 4) == (Destination("10.0.1.0", 80, 5, "NAT", 100, 80), Load(3, 2, 1))
+    assert decode_destination(payload, 4) == Destination("10.0.1.0", 80, 5, "NAT", 100, 80)
+
+
+def marked(rest: str) -> bytes:
+    """A reply about the mark 7 of IPv4, scheduled by rr, 60 s; ``rest`` are its last attributes."""
+    attributes = wire("06000100 02000000 08000500 07000000 07000600 72720000 08000800 3c000000" + rest)
+    return wire("01 01 0000") + struct.pack("=HH", 4 + len(attributes), 1) + attributes
+
+
+@pytest.mark.parametrize(
+    ("mask", "prefix"),
+    [("ff00ff00", HOLES), ("00ffffff", HOLES), ("00000000", 0), ("ff000000", 8), ("fffffffe", 31), ("ffffffff", None)],
+)
+def test_a_netmask_with_holes_is_no_prefix(mask: str, prefix: int | None) -> None:
+    service = Service(ServiceKey(4, fwmark=7), "rr", (), 60, prefix)
+    assert decode_service(marked(f"0c000700 01000000 ffffffff 08000900 {mask}")) == service
+
+
+@pytest.mark.parametrize(
+    ("rest", "complaint"),
+    [
+        ("08000900 ffffffff 04000700", "the attribute FLAGS cannot be decoded"),
+        ("08000900 ffffffff 08000700 01000000", "the attribute FLAGS cannot be decoded"),
+        ("0c000700 01000000 ffffffff 06000900 ffff", "a netmask of 2 bytes"),
+        ("0c000700 01000000 ffffffff", "the attribute NETMASK is missing"),
+    ],
+)
+def test_an_attribute_that_is_cut_off_is_named(rest: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        decode_service(marked(rest))
 
 
 def test_what_was_read_compares_equal_to_what_was_written() -> None:

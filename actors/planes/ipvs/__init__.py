@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pyroute2.netlink.generic import ipvs as commands
 
@@ -24,6 +24,8 @@ from actors.core.table import (
 from actors.planes import PlaneError, PlaneUnavailable
 from actors.planes.ipvs import codec
 from actors.planes.ipvs.channel import LIMIT, Channel, Refused, connect, explained
+
+Decoded = TypeVar("Decoded")
 
 WAYS_OUT = {
     "module": "load the kernel module: modprobe ip_vs",
@@ -79,16 +81,18 @@ class IpvsPlane:
         if not replies:
             raise PlaneError(f"{doing}: the kernel gave no answer")
         service = _decoded(doing, codec.decode_service, replies[0])
-        return Pool(service, tuple(destination for destination, _ in self._destinations(key)))
+        return Pool(service, tuple(self._destinations(key, codec.decode_destination)))
 
     def loads(self, key: ServiceKey) -> dict[tuple[str, int], codec.Load]:
         """What each destination carries and has carried, by (address, port)."""
-        return {destination.key: load for destination, load in self._destinations(key)}
+        return {destination.key: load for destination, load in self._destinations(key, codec.decode_load)}
 
     def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
-        """See `DataPlane.connections`. IPVS counts datagram flows as inactive connections, TCP's closing ones too."""
-        udp = key.protocol == "udp"
-        return {place: load.inactive if udp else load.active for place, load in self.loads(key).items()}
+        """See `DataPlane.connections`. IPVS counts datagram flows as inactive connections, TCP's closing ones too.
+
+        What a firewall mark carries is not known: there both count, so that none is taken for drained too early.
+        """
+        return {place: _open(key, load) for place, load in self.loads(key).items()}
 
     def apply(self, edit: Edit) -> None:
         """See `DataPlane.apply`."""
@@ -99,10 +103,10 @@ class IpvsPlane:
             raise PlaneError(f"{doing}: {error}") from None
         self._ask(doing, command, service, destination, hint=_hint(edit))
 
-    def _destinations(self, key: ServiceKey) -> list[tuple[Any, codec.Load]]:
+    def _destinations(self, key: ServiceKey, decode: Callable[[bytes, int], Decoded]) -> list[Decoded]:
         doing = f"reading the real servers of {title(key)}"
         replies = self._ask(doing, commands.IPVS_CMD_GET_DEST, _found(doing, key), dump=True)
-        return [_decoded(doing, codec.decode_destination, payload, key.family) for payload in replies]
+        return [_decoded(doing, decode, payload, key.family) for payload in replies]
 
     def _ask(
         self,
@@ -122,6 +126,12 @@ class IpvsPlane:
         except Refused as refusal:
             known = (hint or {}).get(refusal.number)
             raise PlaneError(f"{doing}: {refusal}" + (f": {known}" if known else "")) from refusal
+
+
+def _open(key: ServiceKey, load: codec.Load) -> int:
+    if key.fwmark:
+        return load.active + load.inactive
+    return load.inactive if key.protocol == "udp" else load.active
 
 
 def _request(edit: Edit) -> tuple[int, codec.Attributes, codec.Attributes | None]:

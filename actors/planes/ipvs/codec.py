@@ -30,6 +30,8 @@ FLAG_NAMES = {
     "mh": {0x0008: "mh-fallback", 0x0010: "mh-port"},
 }
 PLAIN_NAMES = {0x0004: "ops", 0x0008: "flag-1", 0x0010: "flag-2", 0x0020: "flag-3"}
+HOLES = -1
+"""Read in place of a prefix length for a netmask that is none; it differs from all that is wanted."""
 ADDRESS_SIZE = 16  # union nf_inet_addr, also for IPv4
 FAMILIES: dict[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -145,7 +147,7 @@ def decode_service(payload: bytes) -> Service:
     """The service of a reply's payload. Raises ValueError when something is missing or does not fit."""
     found = _nested(payload, "SERVICE", "IPVS_SVC_ATTR_")
     family = _family(found["AF"])
-    key = ServiceKey(family, fwmark=found["FWMARK"]) if found.get("FWMARK") else _key(family, found)
+    key = ServiceKey(family, fwmark=found["FWMARK"]) if found.maybe("FWMARK") else _key(family, found)
     bits, timeout = found["FLAGS"]["flags"], found["TIMEOUT"]
     names = PLAIN_NAMES | FLAG_NAMES.get(found["SCHED_NAME"], {})
     return Service(
@@ -154,14 +156,26 @@ def decode_service(payload: bytes) -> Service:
         tuple(name for bit, name in names.items() if bits & bit),
         timeout if bits & PERSISTENT else 0,
         _prefix(family, found["NETMASK"]),
-        found.get("PE_NAME", ""),
+        found.maybe("PE_NAME", ""),
     )
 
 
-def decode_destination(payload: bytes, family: int) -> tuple[Destination, Load]:
-    """The destination of a reply's payload; ``family`` is the service's, for kernels that do not say the server's."""
+def decode_destination(payload: bytes, family: int) -> Destination:
+    """The destination of a reply's payload; ``family`` is the service's, for kernels that do not say the server's.
+
+    Raises ValueError when something is missing or does not fit.
+    """
+    return _destination(_nested(payload, "DEST", "IPVS_DEST_ATTR_"), family)
+
+
+def decode_load(payload: bytes, family: int) -> tuple[Destination, Load]:
+    """`decode_destination`, and what the destination carries."""
     found = _nested(payload, "DEST", "IPVS_DEST_ATTR_")
-    destination = Destination(
+    return _destination(found, family), _load(found)
+
+
+def _destination(found: "_Found", family: int) -> Destination:
+    return Destination(
         _text(_family(found["ADDR_FAMILY"]) if "ADDR_FAMILY" in found else family, found["ADDR"]),
         found["PORT"],
         found["WEIGHT"],
@@ -169,26 +183,49 @@ def decode_destination(payload: bytes, family: int) -> tuple[Destination, Load]:
         found["U_THRESH"],
         found["L_THRESH"],
     )
-    return destination, _load(found)
 
 
-def _key(family: int, found: dict[str, Any]) -> ServiceKey:
+def _key(family: int, found: "_Found") -> ServiceKey:
     protocol = PROTOCOL_NAMES.get(found["PROTOCOL"], str(found["PROTOCOL"]))
     return ServiceKey(family, _text(family, found["ADDR"]), found["PORT"], protocol)
 
 
-def _load(found: dict[str, Any]) -> Load:
+def _load(found: "_Found") -> Load:
     """The totals come with 64 bits, from kernels before 4.1 with 32."""
-    totals = _values(found.get("STATS64") or found.get("STATS"), "IPVS_STATS_ATTR_")
-    counted = (totals.get(name, 0) for name in ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES"))
-    return Load(found["ACTIVE_CONNS"], found["INACT_CONNS"], found.get("PERSIST_CONNS", 0), *counted)
+    given = found.maybe("STATS64") or found.maybe("STATS") or {"attrs": ()}
+    totals = _Found(given, "IPVS_STATS_ATTR_")
+    counted = (totals.maybe(name, 0) for name in ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES"))
+    return Load(found["ACTIVE_CONNS"], found["INACT_CONNS"], found.maybe("PERSIST_CONNS", 0), *counted)
 
 
-class _Found(dict[str, Any]):
-    """Attributes by name; a missing one is an error that names it."""
+class _Found:
+    """Attributes by name without their ``prefix``, each unpacked when it is asked for: most of a dump are totals.
 
-    def __missing__(self, name: str) -> Any:
-        raise ValueError(f"the attribute {name} is missing")
+    One that is missing, or cut off, is a ValueError that names it.
+    """
+
+    def __init__(self, nested: Any, prefix: str) -> None:
+        self._cells = {slot.cell[0].removeprefix(prefix): slot.cell[1] for slot in nested["attrs"]}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._cells
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._cells:
+            raise ValueError(f"the attribute {name} is missing")
+        cell = self._cells[name]
+        try:
+            if not cell.decoded:
+                cell.decode()
+        except Exception as error:  # pyroute2 raises whatever struct and its maps raise
+            raise ValueError(f"the attribute {name} cannot be decoded: {error}") from None
+        return cell.getvalue()
+
+    def maybe(self, name: str, default: Any = None) -> Any:
+        """The value, or ``default`` when there is none."""
+        if name not in self._cells:
+            return default
+        return self[name]
 
 
 def _nested(payload: bytes, name: str, prefix: str) -> _Found:
@@ -202,11 +239,7 @@ def _nested(payload: bytes, name: str, prefix: str) -> _Found:
         raise ValueError(f"it cannot be decoded: {error}") from None
     if not isinstance(nested, dict):  # pyroute2 hands out the bytes of what it could not decode
         raise ValueError(f"its attribute {name} is missing or cut off")
-    return _values(nested, prefix)
-
-
-def _values(nested: Any, prefix: str) -> _Found:
-    return _Found({name.removeprefix(prefix): value for name, value in nested["attrs"]} if nested else {})
+    return _Found(nested, prefix)
 
 
 def _packed(family: int, address: str) -> bytes:
@@ -243,5 +276,9 @@ def _netmask(family: int, prefix: int | None) -> bytes:
 
 def _prefix(family: int, netmask: bytes) -> int | None:
     """None is the longest, each client by itself."""
+    if len(netmask) != 4:
+        raise ValueError(f"a netmask of {len(netmask)} bytes")
     length = struct.unpack("=I", netmask)[0] if family == 6 else int.from_bytes(netmask).bit_count()
+    if family == 4 and netmask != _netmask(4, length):
+        return HOLES
     return None if length == longest_prefix(family) else length
