@@ -136,9 +136,10 @@ def decode_advert(
 ) -> Advert | Reject:
     """What the message says, or the first check that it fails; addresses come in canonical text.
 
-    ``pdu`` is the whole IP payload; ``source``, ``destination`` and ``family`` (4 or 6) are the IP header's. With
-    ``v3_checksum_as_v2`` both ways to sum VRRPv3 over IPv4 are right (RFC 9568's, and RFC 5798's, which its senders
-    may still use), else the latter alone. A packet with several faults is blamed for the first in keepalived's order.
+    ``pdu`` is the whole IP payload, in which nothing may follow the message; ``source``, ``destination`` and ``family``
+    (4 or 6) are the IP header's. With ``v3_checksum_as_v2`` both ways to sum VRRPv3 over IPv4 are right (RFC 9568's,
+    and RFC 5798's, which its senders may still use), else the latter alone. A packet with several faults is blamed
+    for the first in keepalived's order.
     """
     if len(pdu) < Vrrp2.__hdr_len__:
         return Reject(Reason.LENGTH, f"{len(pdu)} bytes, the fixed part has {Vrrp2.__hdr_len__}")

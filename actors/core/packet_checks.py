@@ -137,6 +137,7 @@ def _ttl_range(advert: Advert, header: Header, expected: Expected) -> Reject | N
 
 
 Check = Callable[[Advert, Header, Expected], Reject | None]
+"""One check: None when the advert passes."""
 
 CHECKS: tuple[Check, ...] = (
     _vrid,

@@ -1,6 +1,7 @@
 """Packets to the byte: strings derived by hand from the RFCs, and scapy as a judge that shares no code with us."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from scapy.layers.inet import IP
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
 from scapy.layers.vrrp import VRRP, VRRPv3
+from scapy.packet import Packet
 
 from actors.core.packet import (
     Datagram,
@@ -111,11 +113,11 @@ def test_a_neighbour_advertisement_is_these_bytes(router: bool, flags: str, chec
 def by_scapy(advert: Advert) -> IP | IPv6:
     """The packet that scapy makes of the same facts, IP header included."""
     source, destination = ends(advert.family)
-    facts = {"vrid": advert.vrid, "priority": advert.priority, "addrlist": list(advert.addresses)}
+    facts: dict[str, Any] = {"vrid": advert.vrid, "priority": advert.priority, "addrlist": list(advert.addresses)}
     if advert.version == 2:
         word = advert.auth.ljust(8, b"\0")
-        halves = {"auth1": int.from_bytes(word[:4]), "auth2": int.from_bytes(word[4:])}
-        message = VRRP(**facts, authtype=1 if advert.auth else 0, adv=advert.interval_cs // 100, **halves)
+        facts |= {"auth1": int.from_bytes(word[:4]), "auth2": int.from_bytes(word[4:])}
+        message: Packet = VRRP(**facts, authtype=1 if advert.auth else 0, adv=advert.interval_cs // 100)
     else:
         message = VRRPv3(**facts, adv=advert.interval_cs)
     if advert.family == 6:
@@ -279,10 +281,10 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("change", "message"), IMPOSSIBLE)
-def test_an_advert_that_no_packet_can_carry_is_not_made(change: dict[str, object], message: str) -> None:
-    facts = {"version": 3, "vrid": 51, "priority": 100, "interval_cs": 100, "addresses": TWO} | change
+def test_an_advert_that_no_packet_can_carry_is_not_made(change: dict[str, Any], message: str) -> None:
+    facts: dict[str, Any] = {"version": 3, "vrid": 51, "priority": 100, "interval_cs": 100, "addresses": TWO} | change
     with pytest.raises(ValueError, match=f"^{message}$"):
-        Advert(**facts)  # type: ignore[arg-type]
+        Advert(**facts)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ change = msgspec.structs.replace
         (V3, HEADER, WANTED3),
         (V6, HEADER6, WANTED6),
         (V3, OWN, UNICAST),
+        (V3, change(OWN, source="223.255.255.255"), UNICAST),
+        (V3, change(OWN, source="240.0.0.1"), UNICAST),
         (change(V2, auth=b"secret"), HEADER, change(WANTED2, auth=b"secret")),
         (change(V2, auth=b"secret"), HEADER, change(WANTED2, auth=b"secret\0\0")),
         (change(V3, priority=0), HEADER, WANTED3),
@@ -69,6 +71,7 @@ MISFITS = [
     (V3, HEADER, change(WANTED3, owner_ignores=True), Reason.OWNER, "priority 100"),
     (change(V3, priority=255), HEADER, change(WANTED3, owner_ignores=True), Reason.OWNER, "priority 255"),
     (V3, change(HEADER, source="224.0.0.5"), WANTED3, Reason.SOURCE, "224.0.0.5"),
+    (V3, change(HEADER, source="239.0.0.5"), WANTED3, Reason.SOURCE, "239.0.0.5"),
     (V6, change(HEADER6, source="ff02::5"), WANTED6, Reason.SOURCE, "ff02::5"),
     (V3, OWN, change(UNICAST, peers=(Peer("192.0.2.11"),)), Reason.SOURCE, "192.0.2.10"),
 ]
