@@ -1,4 +1,4 @@
-"""A network of VRRP machines in memory: a manual clock, and a wire that loses, doubles, delays and is cut, by a seed."""
+"""A network of VRRP machines in memory: a manual clock, and a wire that loses, doubles, delays and is cut."""
 
 import heapq
 from collections.abc import Callable, Iterable
