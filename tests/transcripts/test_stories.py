@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.core.vrrp_values import Event, Faulted, Recovered, Router, Shutdown, Startup, Weighed
@@ -28,10 +29,7 @@ EVENTS: dict[str, Any] = {
 def router(number: int, words: list[str]) -> Router:
     """From ``keyword=value`` words; the address is counted up unless given."""
     given = dict(word.split("=") for word in words)
-    types = Router.__annotations__
-    values = {key: {"true": True, "false": False}.get(text) if types[key] is bool else types[key](text)
-              for key, text in given.items()}  # fmt: skip
-    return Router(**{"address": f"10.0.0.{number}", **values})
+    return msgspec.convert({"address": f"10.0.0.{number}", **given}, Router, strict=False)
 
 
 def obey(wire: Wire, line: str) -> None:

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import count
 from random import Random
 
@@ -120,7 +121,7 @@ class Wire:
         for other in self.nodes:
             copies = (self._random.random() >= self.loss) + (self._random.random() < self.twice)
             for _ in range(copies if other != name else 0):
-                self.later(self._random.uniform(self.least, self.most), lambda to=other: self._arrive(name, to, advert))
+                self.later(self._random.uniform(self.least, self.most), partial(self._arrive, name, other, advert))
 
     def _arrive(self, name: str, other: str, advert: Heard) -> None:
         if not self._islands or any({name, other} <= island for island in self._islands):
