@@ -60,7 +60,7 @@ def superiority(router: Router, state: State, heard: Heard) -> str:
     if heard.priority > state.priority:
         return f"priority {heard.priority} of {heard.address} is above {state.priority}"
     if heard.priority == state.priority and rank(heard.address) > rank(router.address):
-        return f"priority {heard.priority} of {heard.address} is equal, and its address above {router.address}"
+        return f"priority {heard.priority} of {heard.address} is equal, and its address is above {router.address}"
     return ""
 
 

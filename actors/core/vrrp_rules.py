@@ -74,7 +74,9 @@ def release(state: State) -> tuple[Action, ...]:
 
 
 def start(router: Router, state: State, event: Startup) -> Step:
-    """INIT, `Startup`: resume, or wait for the start delay, or begin."""
+    """INIT, `Startup`: resume, or wait for the start delay, or begin. A second one is nothing new."""
+    if state.begun is not Begun.NO:
+        return state, ()
     if event.resume:
         return lead(router, state, "resumed: MASTER until a moment ago")
     if router.start_delay > 0:
@@ -84,7 +86,9 @@ def start(router: Router, state: State, event: Startup) -> Step:
 
 
 def start_in_fault(router: Router, state: State, event: Startup) -> Step:
-    """FAULT, `Startup`: the start delay runs while the fault lasts."""
+    """FAULT, `Startup`: the start delay runs while the fault lasts. Nobody resumes in a fault."""
+    if state.begun is not Begun.NO:
+        return state, ()
     if router.start_delay > 0:
         return replace(state, begun=Begun.DELAYED), (Arm(Timer.START, router.start_delay),)
     return replace(state, begun=Begun.YES), ()

@@ -1,0 +1,1 @@
+"""What the RFCs say, sentence by sentence: each test asserts the whole state and all the actions."""
