@@ -5,7 +5,7 @@ Named and weighted as IPVS has them. A `Picker` is made anew whenever the server
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from itertools import cycle
+from itertools import cycle, islice
 from typing import NamedTuple, Protocol
 
 MAGLEV = 4099
@@ -56,18 +56,32 @@ class RoundRobin:
 
 
 class Least:
-    """The server with the least cost of one more connection, the first of equals."""
+    """The server with the least cost of one more connection.
+
+    Among equals the one that has had the least, by the same cost: where connections are short, most are idle, and the
+    first would get them all. (IPVS remembers closed connections for a while, to the same effect.)
+    """
 
     def __init__(self, servers: Sequence[Server], cost: Callable[[int, int], float]) -> None:
         self._servers = servers
         self._cost = cost
+        self._had = {server.key: 0 for server in servers}
 
     def pick(self, client: bytes, count: Count, fits: Fits) -> tuple[str, int] | None:
         """Cost by open connections and weight."""
-        open_to = [server for server in self._servers if fits(server.key)]
-        if not open_to:
+        cost, had = self._cost, self._had
+        least = min(
+            ((cost(count(key), weight), cost(had[key], weight), turn) for turn, (key, weight) in self._open_to(fits)),
+            default=None,
+        )
+        if least is None:
             return None
-        return min(open_to, key=lambda server: self._cost(count(server.key), server.weight)).key
+        key = self._servers[least[2]].key
+        had[key] += 1
+        return key
+
+    def _open_to(self, fits: Fits) -> Iterator[tuple[int, Server]]:
+        return ((turn, server) for turn, server in enumerate(self._servers) if fits(server.key))
 
 
 class Hashed:
@@ -128,24 +142,29 @@ def weighted_slots(servers: Sequence[Server]) -> tuple[tuple[str, int], ...]:
 
 
 def maglev(servers: Sequence[Server]) -> tuple[tuple[str, int], ...]:
-    """A Maglev table: each server fills the slots of its own permutation in turn, as often as its weight says.
+    """A Maglev table: each server in its turn takes the next free slot of its own permutation.
 
-    When one server goes, the slots of the others hardly change (Eisenbud and others, NSDI 2016).
+    When one server goes, the slots of the others hardly change, and their order in the configuration changes nothing
+    (Eisenbud and others, NSDI 2016).
     """
     table: list[tuple[str, int] | None] = [None] * MAGLEV
-    heaviest = max((server.weight for server in servers), default=1)
-    servers = [Server(key, max(1, round(weight * 64 / heaviest))) for key, weight in servers]
+    free = bytearray(b"\1" * MAGLEV)
     walks = {server.key: _permutation(server.key) for server in servers}
-    left = MAGLEV if servers else 0
-    while left:
-        for server in servers:
-            for _ in range(min(server.weight, left)):
-                table[next(slot for slot in walks[server.key] if table[slot] is None)] = server.key
-                left -= 1
+    for key in islice(cycle(_turns(sorted(servers))), MAGLEV):
+        slot = next(slot for slot in walks[key] if free[slot])
+        table[slot], free[slot] = key, 0
     return tuple(key for key in table if key is not None)
 
 
+def _turns(servers: Sequence[Server]) -> list[tuple[str, int]]:
+    """Each server as often as its share of the slots, at least once, the turns of each spread evenly."""
+    total = sum(server.weight for server in servers)
+    shares = [(server.key, max(1, round(MAGLEV * server.weight / total))) for server in servers]
+    return [key for _, key in sorted(((turn + 0.5) / share, key) for key, share in shares for turn in range(share))]
+
+
 def _permutation(key: tuple[str, int]) -> Iterator[int]:
+    """All the slots in an order of the server's own: the number of slots is a prime."""
     text = f"{key[0]} {key[1]}".encode()
     offset, skip = _hash(b"offset" + text) % MAGLEV, _hash(b"skip" + text) % (MAGLEV - 1) + 1
     return ((offset + turn * skip) % MAGLEV for turn in range(MAGLEV))

@@ -4,6 +4,9 @@ It differs from IPVS where a proxy must or may: servers see this machine's addre
 is made good by another; connections to a removed server are reset instead of hanging.
 """
 
+import contextlib
+import resource
+import socket
 import time
 
 from actors.core.balance import SCHEDULERS
@@ -26,6 +29,9 @@ from actors.planes.userspace.pool import SUBSTITUTES, LivePool
 from actors.planes.userspace.tcp import TcpService
 from actors.planes.userspace.udp import UdpService
 
+DESCRIPTORS = 65536
+"""Open files asked for at most."""
+
 Listener = TcpService | UdpService
 
 
@@ -38,7 +44,12 @@ class UserspacePlane:
         self._services: dict[ServiceKey, Listener] = {}
 
     def open(self) -> None:
-        """Always ready."""
+        """Take as many descriptors as this process may have: each connection needs two. Always ready."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+        if wanted > soft != resource.RLIM_INFINITY:
+            with contextlib.suppress(OSError, ValueError):  # then with those that there are
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
     def close(self) -> None:
         """Stop listening; every connection is reset."""
@@ -76,6 +87,7 @@ class UserspacePlane:
                 self._of(key, edit).close()
                 del self._services[key]
             case AddDestination(key, destination):
+                _check(_is_endpoint(*destination.key), edit, "this is no address with a port")
                 pool = self._of(key, edit).pool
                 _check(destination.key not in pool.destinations, edit, "it is there already")
                 pool.put(destination)
@@ -111,7 +123,17 @@ def _carriable(service: Service, edit: Edit) -> None:
     _check(not key.fwmark, edit, "firewall marks need the kernel: the userspace plane cannot carry them")
     _check(key.protocol in ("tcp", "udp"), edit, "the userspace plane carries TCP and UDP only")
     _check(key.port > 0, edit, "the userspace plane needs a port to listen on")
+    _check(_is_endpoint(key.address, key.port), edit, "this is no address with a port")
     _check(scheduler in SCHEDULERS, edit, f"the userspace plane has no scheduler {service.scheduler!r}")
+
+
+def _is_endpoint(address: str, port: int) -> bool:
+    """Whether a socket could be given it as it is; a name would have to be looked up, and keep all others waiting."""
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except (OSError, ValueError):
+        return False
+    return 0 < port < 65536
 
 
 def _check(fine: bool, edit: Edit, otherwise: str) -> None:

@@ -1,11 +1,13 @@
 """One relayed TCP connection: two sockets, each served by one watcher of the event loop, no greenlet.
 
 What one side sends is read into a buffer that all relays share and written to the other side at once. What the other
-side does not take is kept, and nothing more is read until it has: at most one buffer a direction waits.
+side does not take is kept, and nothing more is read until it has: at most one buffer a direction waits. A side gets one
+read for each turn of the loop, so that nobody who sends much keeps others waiting.
 """
 
 import contextlib
 import errno
+import resource
 import socket
 import struct
 from collections.abc import Callable
@@ -16,10 +18,13 @@ from gevent import get_hub
 READ, WRITE = 1, 2
 CHUNK = 262_144
 """Bytes read in one go."""
+RESERVE = 64
+"""Descriptors left to the rest of the program."""
 
 _RESET = struct.pack("ii", 1, 0)
 _buffer = bytearray(CHUNK)
 _view = memoryview(_buffer)
+_nothing = memoryview(b"")
 
 
 class Side:
@@ -30,9 +35,9 @@ class Side:
     def __init__(self, relay: "Relay", sock: socket.socket) -> None:
         self.sock = sock
         self.peer: Side = self
-        self.backlog = memoryview(b"")
+        self.backlog = _nothing
         self.ended = False  # it has sent its end of stream
-        self.finished = False  # ours has been passed on to it
+        self.finished = False  # the other's has been passed on to it
         self._relay = relay
         self._events = 0
         self._watcher = get_hub().loop.io(sock.fileno(), READ)
@@ -47,7 +52,7 @@ class Side:
         self._events = events
         if events:
             self._watcher.events = events
-            self._watcher.start(self._ready)
+            self._watcher.start(self.ready)
 
     def close(self) -> None:
         """Give socket and watcher back."""
@@ -55,10 +60,11 @@ class Side:
         self._watcher.close()
         self.sock.close()
 
-    def _ready(self) -> None:
+    def ready(self) -> None:
+        """Write what waits, read what has come, and pass it on."""
         try:
             if self.backlog:
-                self._write()
+                self.backlog = self.backlog[self.sock.send(self.backlog) :]
             if not self.ended and not self.peer.backlog:
                 self._read()
         except BlockingIOError:
@@ -67,6 +73,12 @@ class Side:
             self._relay.abort()
             return
         self._relay.settle()
+
+    def finish(self) -> None:
+        """Pass the other side's end of stream on to this one."""
+        self.finished = True
+        with contextlib.suppress(OSError):  # it may have reset meanwhile: its watcher tells
+            self.sock.shutdown(socket.SHUT_WR)
 
     def _read(self) -> None:
         size = self.sock.recv_into(_buffer)
@@ -81,9 +93,6 @@ class Side:
         if sent < size:
             peer.backlog = memoryview(bytes(_view[sent:size]))
 
-    def _write(self) -> None:
-        self.backlog = self.backlog[self.sock.send(self.backlog) :]
-
 
 class Relay:
     """Joins a client to a server until both have ended, either breaks, or it is aborted. ``gone`` is called once."""
@@ -95,25 +104,26 @@ class Relay:
         self._client = Side(self, client)
         self._server = Side(self, server)
         self._client.peer, self._server.peer = self._server, self._client
-        self.settle()
+
+    def start(self) -> None:
+        """Begin, with what the client has said meanwhile; most have."""
+        self._client.ready()
 
     def settle(self) -> None:
         """Pass ends of stream on, close when all is done, and wait for what may come next."""
-        for side in (self._client, self._server):
-            if side.peer.ended and not side.backlog and not side.finished:
-                side.finished = True
-                with contextlib.suppress(OSError):  # the other end may have reset meanwhile: its watcher tells
-                    side.sock.shutdown(socket.SHUT_WR)
-        if self._client.finished and self._server.finished:
+        client, server = self._client, self._server
+        if client.ended and server.ended and not client.backlog and not server.backlog:
             self._close()
             return
-        self._client.watch()
-        self._server.watch()
+        for side in (client, server):
+            if side.peer.ended and not side.backlog and not side.finished:
+                side.finish()
+            side.watch()
 
     def abort(self) -> None:
         """End it now: both ends see a reset."""
-        for side in (self._client, self._server):
-            reset(side.sock)
+        reset(self._client.sock)
+        reset(self._server.sock)
         self._close()
 
     def _close(self) -> None:
@@ -131,19 +141,27 @@ def reset(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
+def descriptors_run_out(newest: int) -> bool:
+    """Whether few are left, by the newest: the lowest free one is always given. The rest of the program needs some."""
+    return newest >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVE > 0
+
+
 class Connecting:
-    """A connection being made: ``done(sock, error)`` is called once, with the errno, 0 when it stands."""
+    """A connection being made for a client: ``done`` is called once with the errno, 0 when it stands."""
 
-    __slots__ = ("_done", "_timer", "_watcher", "sock")
+    __slots__ = ("_done", "_timer", "_watcher", "client", "server")
 
-    def __init__(self, sock: socket.socket, limit: float, done: Callable[[socket.socket, int], None]) -> None:
+    def __init__(
+        self, client: socket.socket, server: socket.socket, limit: float, done: Callable[["Connecting", int], None]
+    ) -> None:
         loop = get_hub().loop
-        self.sock = sock
+        self.client = client
+        self.server = server
         self._done = done
-        self._watcher: Any = loop.io(sock.fileno(), WRITE)
+        self._watcher: Any = loop.io(server.fileno(), WRITE)
         self._watcher.start(self._ready)
         self._timer: Any = loop.timer(limit)
-        self._timer.start(self._late, update=True)
+        self._timer.start(self._end, errno.ETIMEDOUT, update=True)
 
     def cancel(self) -> None:
         """Stop waiting; ``done`` is not called."""
@@ -151,10 +169,16 @@ class Connecting:
             watcher.stop()
             watcher.close()
 
-    def _ready(self) -> None:
+    def abort(self) -> None:
+        """Stop waiting, and reset the client."""
         self.cancel()
-        self._done(self.sock, self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        self.server.close()
+        reset(self.client)
+        self.client.close()
 
-    def _late(self) -> None:
+    def _ready(self) -> None:
+        self._end(self.server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    def _end(self, error: int) -> None:
         self.cancel()
-        self._done(self.sock, errno.ETIMEDOUT)
+        self._done(self, error)

@@ -1,5 +1,6 @@
 """A UDP service: a flow for each client address, with a socket of its own towards the server that it was given."""
 
+import contextlib
 import socket
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any
 from gevent import get_hub, monkey
 
 from actors.planes.userspace.pool import Key, LivePool
-from actors.planes.userspace.relay import READ
+from actors.planes.userspace.relay import READ, descriptors_run_out
 
 NativeSocket = monkey.get_original("socket", "socket")
 
@@ -109,7 +110,9 @@ class UdpService:
         try:
             flow.sock.send(data)
         except OSError:
-            return
+            # An ICMP error for an earlier datagram is told in place of sending this one; the next attempt sends it.
+            with contextlib.suppress(OSError):
+                flow.sock.send(data)
 
     def _begin(self, client: Client) -> Flow | None:
         if client in self._flows:
@@ -127,16 +130,14 @@ class UdpService:
             return None
         self.pool.opened(destination.key)
         flow = self._flows[client] = Flow(client, destination.key, sock, self._answer)
-        if len(self._flows) > FLOWS:
+        if len(self._flows) > (1 if descriptors_run_out(sock.fileno()) else FLOWS):
             self._end(next(iter(self._flows.values())))
         return flow
 
     def _answer(self, flow: Flow, data: bytes) -> None:
         self._touch(flow)
-        try:
+        with contextlib.suppress(OSError):
             self._socket.sendto(data, flow.client)
-        except OSError:
-            return
 
     def _touch(self, flow: Flow) -> None:
         flow.seen = self._now()
