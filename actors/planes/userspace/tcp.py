@@ -155,11 +155,11 @@ def _dial(destination: Destination) -> tuple[Any, int]:
         return None, error.errno or errno.EMFILE
     server.setblocking(False)
     _tune(server)
-    error = server.connect_ex(destination.key)
-    if error in (0, errno.EINPROGRESS):
-        return server, error
+    number = server.connect_ex(destination.key)
+    if number in (0, errno.EINPROGRESS):
+        return server, number
     server.close()
-    return None, error
+    return None, number
 
 
 def _tune(sock: Any) -> None:
