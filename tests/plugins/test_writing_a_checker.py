@@ -1,5 +1,6 @@
 """The page for authors of checkers: its example does what the page says."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -53,8 +54,13 @@ def test_its_probe_judges_the_greeting(folder: Path, says: bytes, expected: Pass
 
 def test_a_server_that_says_nothing_has_its_time(folder: Path) -> None:
     plugin = registry.find([folder / "checkers"], entry_points=False).checkers["GREETING_CHECK"]()
-    with peer(lambda client: client.recv(1)) as server:
+    with peer(listen) as server:
         assert outcome(plugin, Target("127.0.0.1", server.port, timeout=0.05)) == Failed("timed out")
+
+
+def listen(client: socket.socket) -> None:
+    """Say nothing until the other end has gone."""
+    client.recv(1)
 
 
 def test_it_can_be_tried_without_the_daemon(folder: Path) -> None:
