@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import socketserver
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,7 +63,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Demo backends on 127.0.0.1, one process a port.")
     parser.add_argument("ports", type=int, nargs="+", metavar="PORT")
     parser.add_argument("--tcp", action="store_true", help="a plain line server instead of HTTP")
+    parser.add_argument("--free", action="store_true", help="only say which of the ports are taken: exit code 1")
     words = parser.parse_args()
+    if words.free:
+        sys.exit(taken(words.ports))
     end_with_parent()
     pids = {serve(server): port_of(server) for server in listening(words.ports, words.tcp)}
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -74,6 +78,19 @@ def main() -> None:
     while pids:
         pid, _ = os.wait()
         print(f"backend {pids.pop(pid)} has ended", flush=True)
+
+
+def taken(ports: list[int]) -> str | None:
+    """A sentence that names the ports that somebody listens on; None when all are free."""
+    found = []
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                found.append(str(port))
+    return f"taken on 127.0.0.1 by another program: port {', '.join(found)}" if found else None
 
 
 def end(*pids: int) -> None:

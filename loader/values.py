@@ -35,7 +35,14 @@ def scalar(keyword: Keyword, word: str, index: int) -> object:
     if value is None:
         message = f"{shown(word)} is not {NAMES[keyword.kind]}"
         return Fault(message, index, _expected(keyword, word))
-    return _refusal(keyword, value, index) or value
+    return _refusal(keyword, value, index) or _canonical(keyword, value)
+
+
+def _canonical(keyword: Keyword, value: object) -> object:
+    """A choice as it is declared, however its letters were written: ``tcp`` is TCP, ``RR`` is rr."""
+    if not isinstance(value, str) or not keyword.choices or value in keyword.choices:
+        return value
+    return next(choice for choice in keyword.choices if choice.lower() == value.lower())
 
 
 def _expected(keyword: Keyword, word: str) -> str:
@@ -59,7 +66,7 @@ def _in_range(keyword: Keyword, value: float) -> bool:
 
 
 def _wording(keyword: Keyword, value: str, index: int) -> Fault | None:
-    if keyword.choices and value not in keyword.choices:
+    if keyword.choices and value.lower() not in map(str.lower, keyword.choices):
         message = f"{shown(value)} is not a value of {shown(keyword.name)}"
         hint = did_you_mean(value, keyword.choices) or f"expected {' '.join(keyword.choices)}"
         return Fault(message, index, hint)
@@ -170,7 +177,7 @@ def several(keyword: Keyword, words: Sequence[str]) -> object:
     if keyword.kind == "ranges":
         return ranges(keyword, words, 1)
     found = [_refusal(keyword, word, index) for index, word in enumerate(words, 1)]
-    return next((fault for fault in found if fault), tuple(words))
+    return next((fault for fault in found if fault), tuple(_canonical(keyword, word) for word in words))
 
 
 def ranges(keyword: Keyword, words: Sequence[str], index: int) -> object:

@@ -35,6 +35,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.*_actor", (*VALUES, *RUNTIME, PLANES_CONTRACT, "loader.model", "plugins.api.*"), PURE | {"random"}),
     ("actors.scripts", (), set(sys.stdlib_module_names)),
     ("actors.spawner", VALUES, None),
+    ("actors.reference", ("loader.*", "plugins.*"), None),
     ("actors.control_client", (), set(sys.stdlib_module_names)),
     ("actors.control", ("actors.control_client",), None),
     ("actors.console", ("actors.control",), None),

@@ -277,3 +277,9 @@ def test_a_protocol_of_a_mark_is_ignored() -> None:
     assert judged("protocol TCP\nreal_server 10.0.1.1 80 { }", "fwmark 3") == [
         "warning: a firewall mark has no protocol: ignored"
     ]
+
+
+def test_protocol_method_and_scheduler_are_the_same_in_any_case_of_letters() -> None:
+    shouted = "virtual_server 10.0.0.1 80 {\nprotocol UDP\nlb_kind DR\nlb_algo wrr\nreal_server 10.0.1.1 80 { }\n}\n"
+    mixed = shouted.replace("UDP", "udp").replace("DR", "dr").replace("wrr", "WRR")
+    assert good(mixed) == good(shouted)

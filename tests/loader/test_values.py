@@ -39,6 +39,17 @@ def test_a_value_is_taken(kind: str, word: str, expected: object) -> None:
     assert (value, type(value)) == (expected, type(expected))
 
 
+@pytest.mark.parametrize("word", ["rr", "RR", "Rr"])
+def test_a_choice_is_taken_in_any_case_of_letters(word: str) -> None:
+    keyword = Keyword("c", choices=("wrr", "rr"))
+    assert (scalar(keyword, word, 1), several(keyword, ["WRR", word])) == ("rr", ("wrr", "rr"))
+
+
+def test_of_choices_that_differ_in_case_alone_the_one_that_was_written_is_taken() -> None:
+    keyword = Keyword("c", choices=("1.0C", "1.0c"))
+    assert [scalar(keyword, word, 1) for word in keyword.choices] == ["1.0C", "1.0c"]
+
+
 @pytest.mark.parametrize(
     ("kind", "word", "message"),
     [
