@@ -1,7 +1,9 @@
 """Schedulers against what they promise: exact shares, the least cost, and hashing that hardly moves anybody."""
 
 from collections import Counter
+from functools import partial
 from math import gcd
+from operator import ne
 
 import pytest
 from hypothesis import given, settings
@@ -144,7 +146,7 @@ def test_a_hashed_client_goes_elsewhere_only_when_it_may(name: str, fallback: bo
     picker = scheduler(name, 1, 1, 1, fallback=fallback)
     for turn in range(50):
         home = picker.pick(client(turn), idle, always)
-        instead = picker.pick(client(turn), idle, lambda key, home=home: key != home)
+        instead = picker.pick(client(turn), idle, partial(ne, home))
         assert (instead is not None) is fallback
         assert instead != home
 
