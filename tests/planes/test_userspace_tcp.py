@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gevent
+import gevent.event
 import pytest
 from structlog.testing import capture_logs
 
@@ -207,6 +208,30 @@ def test_eight_mebibytes_both_ways_at_once_arrive_as_they_were(stage: Stage) -> 
         received = heard(client)
         sender.get()
     assert hashlib.sha256(received).digest() == hashlib.sha256(data).digest()
+
+
+def test_nothing_is_lost_when_both_ends_talk_and_neither_listens_for_a_while(stage: Stage) -> None:
+    data = b"".join(turn.to_bytes(4) for turn in range(4 * MIB))
+    listen, got = gevent.event.Event(), []
+
+    def talk(connection: Any) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        talker = gevent.spawn(lambda: (connection.sendall(data), connection.shutdown(socket.SHUT_WR)))
+        listen.wait()
+        got.append(heard(connection))
+        talker.get()
+
+    key = stage.service(stage.server(talk=talk))
+    with connect(key) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        talker = gevent.spawn(lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)))
+        service: Any = stage.plane._services[key]
+        until(lambda: any(relay._client.backlog and relay._server.backlog for relay in service._relays))
+        listen.set()
+        until(lambda: bool(got))
+        got.append(heard(client))
+        talker.get()
+    assert [one == data for one in got] == [True, True]
 
 
 def test_a_client_that_does_not_read_holds_up_its_server_and_nobody_else(stage: Stage) -> None:

@@ -64,11 +64,9 @@ class Side:
         """Write what waits, read what has come, and pass it on."""
         try:
             if self.backlog:
-                self.backlog = self.backlog[self.sock.send(self.backlog) :]
+                self.backlog = self.backlog[self._send(self.backlog) :]
             if not self.ended and not self.peer.backlog:
                 self._read()
-        except BlockingIOError:
-            pass  # woken for nothing; what it waits for now is settled below
         except OSError:
             self._relay.abort()
             return
@@ -81,17 +79,23 @@ class Side:
             self.sock.shutdown(socket.SHUT_WR)
 
     def _read(self) -> None:
-        size = self.sock.recv_into(_buffer)
+        try:
+            size = self.sock.recv_into(_buffer)
+        except BlockingIOError:
+            return  # woken for writing only
         if not size:
             self.ended = True
             return
-        peer = self.peer
-        try:
-            sent = peer.sock.send(_view[:size])
-        except BlockingIOError:
-            sent = 0
+        sent = self.peer._send(_view[:size])
         if sent < size:
-            peer.backlog = memoryview(bytes(_view[sent:size]))
+            self.peer.backlog = memoryview(bytes(_view[sent:size]))
+
+    def _send(self, data: memoryview) -> int:
+        """How many bytes the other end's window took; 0 must not keep this one from being read."""
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
 
 
 class Relay:
