@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from actors.checker_actor import CheckerSpec
-from actors.core.restart import Beyond, Policy
+from actors.core.restart import Beyond
 from actors.core.table import endpoint
 from actors.ipvs_actor import ServiceSpec
 from actors.real_server_actor import RealServerSpec
@@ -14,24 +14,18 @@ from actors.tree import Tree
 INDENT = 3
 """Columns of a branch."""
 
-BEYOND = {Beyond.PARK: "it is parked", Beyond.ESCALATE: "the program ends"}
-
 
 def picture(tree: Tree) -> str:
     """Every child below the supervisor, in start order, with what it does and what becomes of it when it crashes.
 
     The usual fate stands beside the supervisor, one that differs beside its child.
     """
-    usual = _usual(tree)
-    rows = [(child.id, _role(child, tree.names) + _otherwise(child.policy, usual)) for child in tree.children]
+    fates = Counter(_fate(child) for child in tree.children)
+    usual = max(fates, key=fates.__getitem__, default="")
+    rows = [(child.id, _role(child, tree.names) + _otherwise(child, usual)) for child in tree.children]
     wide = max(len("supervisor") - INDENT, *(len(id) for id, _ in rows), 0)
-    top = f"{'supervisor':<{wide + INDENT}}  {_fate(usual)}" if usual else "supervisor"
+    top = f"{'supervisor':<{wide + INDENT}}  restarts a child {usual}" if usual else "supervisor"
     return "\n".join([top, *_branches(f"{id:<{wide}}  {role}" for id, role in rows)])
-
-
-def _usual(tree: Tree) -> Policy | None:
-    """The restart policy that most children have."""
-    return next((policy for policy, _ in Counter(child.policy for child in tree.children).most_common(1)), None)
 
 
 def _branches(lines: Iterable[str]) -> list[str]:
@@ -53,12 +47,15 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
     return "runs programs, in order within each source"
 
 
-def _fate(policy: Policy) -> str:
-    return f"a child may crash {policy.burst} times in {policy.period:g} s, then {BEYOND[policy.beyond]}"
+def _fate(child: Child) -> str:
+    policy = child.policy
+    beyond = "the program ends" if policy.beyond is Beyond.ESCALATE else "it is parked"
+    return f"{policy.burst} times in {policy.period:g} s, then {beyond}"
 
 
-def _otherwise(policy: Policy, usual: Policy | None) -> str:
-    return "" if policy == usual else f"; {policy.burst} in {policy.period:g} s, then {BEYOND[policy.beyond]}"
+def _otherwise(child: Child, usual: str) -> str:
+    fate = _fate(child)
+    return "" if fate == usual else f"; {fate}"
 
 
 def _while(names: Iterable[str]) -> str:

@@ -14,9 +14,9 @@ CHECKERS = (
 
 def test_every_child_says_what_it_does_and_the_usual_fate_stands_on_top() -> None:
     assert picture(grow(Config(checkers=CHECKERS, virtual_servers=(SERVICE,)))).splitlines() == [
-        "supervisor                            a child may crash 5 times in 60 s, then it is parked",
+        "supervisor                            restarts a child 5 times in 60 s, then it is parked",
         "├─ notify                             runs programs, in order within each source"
-        "; 5 in 60 s, then the program ends",
+        "; 5 times in 60 s, then the program ends",
         "├─ check/web                          RT_HTTP_GET every 2.5 s, on the event loop",
         "├─ check/port@10.0.1.1:80             TH_TCP_CHECK every 60 s, in a thread of its own",
         "├─ vs/10.0.0.1:80:tcp/rs/10.0.1.1:80  weight 1 while OK: web and port",
@@ -27,7 +27,7 @@ def test_every_child_says_what_it_does_and_the_usual_fate_stands_on_top() -> Non
 
 def test_without_services_there_is_only_who_runs_programs() -> None:
     assert picture(grow(Config())).splitlines() == [
-        "supervisor  a child may crash 5 times in 60 s, then the program ends",
+        "supervisor  restarts a child 5 times in 60 s, then the program ends",
         "└─ notify   runs programs, in order within each source",
     ]
 

@@ -13,7 +13,7 @@ import pytest
 
 from actors.control_client import Unreachable, ask
 from tests.system.lab import ROOT, until
-from tests.system.test_quickstart import Quickstart, control_socket, environment, quickstart, taken
+from tests.system.test_quickstart import Quickstart, control_socket, environment, make_sure_of_room, quickstart
 
 README = (ROOT / "README.md").read_text()
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -108,8 +108,7 @@ def test_a_command_that_ends_by_itself_ends_well(command: str, says: str, tmp_pa
 
 @pytest.mark.parametrize("command", SERVE_UNTIL_ENDED)
 def test_a_command_that_serves_does_so_until_it_is_told_to_end(command: str, tmp_path: Path) -> None:
-    if others := taken():
-        pytest.fail(f"taken by another program: {', '.join(others)}", pytrace=False)
+    make_sure_of_room()
     env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     with (tmp_path / "output").open("wb") as output:
         serving = subprocess.Popen(words(command, tmp_path), cwd=ROOT, env=env, stdout=output, stderr=output)
