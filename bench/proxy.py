@@ -1,177 +1,225 @@
-"""Measures the userspace plane beside a plain gevent proxy that does the same work, in turns, in one run.
+"""The userspace plane beside a plain gevent proxy: short connections, and bulk, through each, to the same server.
 
     python -m bench.proxy [--seconds 3]
 
-The plain one is what anybody would write: a greenlet for each direction, recv of 64 KiB, sendall. Client, server and
-each proxy are processes of their own; CPU time is that of the proxy alone, as the scheduler counted it.
+Client, server and both proxies are processes of their own. CPU is the proxy's, user and system. A short connection
+carries one small request and one small answer; bulk goes from server to client over four connections at once.
 """
 
 import argparse
-import os
+import resource
+import selectors
 import socket
-import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
 
-import gevent
-from gevent import socket as gevent_socket
-from gevent.server import StreamServer
-
-from actors.core.table import AddDestination, AddService, Destination, Service, ServiceKey
-from actors.planes.userspace import UserspacePlane
-
-HOST = "127.0.0.1"
-CHUNK = 65536
-BATCH = 32
-"""Connections that a client has open at once."""
-ROUNDS = 3
-ANSWER = b"HTTP/1.0 200 OK\r\nContent-Length: 100\r\n\r\n" + b"x" * 100
+SHORT, BULK = b"s", b"b"
+ANSWER = b"x" * 512
+CLIENTS = 16
+STREAMS = 4
+BLOCK = bytes(1 << 18)
 MIB = 1 << 20
 
 
 class Row(NamedTuple):
-    """What one round showed: work done a second, and CPU seconds of the proxy for each piece of work."""
+    """What one proxy did in one round."""
 
     rate: float
-    cost: float
+    cpu: float
 
 
-def serve() -> None:
-    """Answers ``s`` with one short answer, and ``b`` with bytes without end."""
-    listener = socket.create_server((HOST, 0), backlog=1024)
-    print(listener.getsockname()[1], flush=True)
-    block = bytes(MIB)
+def serve(ready: Connection) -> None:
+    """The server: answers a short request and closes, or sends bulk until the client goes. One thread, epoll."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener.setblocking(False)
+    ready.send(listener.getsockname()[1])
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
     while True:
-        connection, _ = listener.accept()
-        with connection:
-            try:
-                if connection.recv(100).startswith(b"b"):
-                    while True:
-                        connection.sendall(block)
-                connection.sendall(ANSWER)
-            except OSError:
-                continue
+        for key, _ in selector.select():
+            _attend(selector, listener, key.fileobj)
 
 
-def plain(server: int) -> None:
-    """The proxy to compare with."""
-
-    def pump(source: gevent_socket.socket, sink: gevent_socket.socket) -> None:
-        try:
-            while data := source.recv(CHUNK):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            source.close()
-            sink.close()
-
-    def join(client: gevent_socket.socket, _: object) -> None:
-        with gevent_socket.create_connection((HOST, server)) as upstream:
-            back = gevent.spawn(pump, upstream, client)
-            pump(client, upstream)
-            back.join()
-
-    proxy = StreamServer((HOST, 0), join, backlog=1024)
-    proxy.start()
-    print(proxy.server_port, flush=True)
-    gevent.wait()
-
-
-def ours(server: int) -> None:
-    """The plane under test."""
-    with socket.create_server((HOST, 0)) as probe:
-        key = ServiceKey(4, HOST, probe.getsockname()[1], "tcp")
-    plane = UserspacePlane()
-    plane.open()
-    plane.apply(AddService(Service(key)))
-    plane.apply(AddDestination(key, Destination(HOST, server)))
-    print(key.port, flush=True)
-    gevent.wait()
-
-
-def short(port: int, until: float) -> int:
-    """Connections made, used for one request, and closed."""
-    done = 0
-    while time.perf_counter() < until:
-        open_now = [socket.create_connection((HOST, port)) for _ in range(BATCH)]
-        for connection in open_now:
-            connection.sendall(b"short\r\n\r\n")
-        for connection in open_now:
-            while connection.recv(CHUNK):
-                pass
-            connection.close()
-        done += BATCH
-    return done
-
-
-def bulk(port: int, until: float) -> float:
-    """MiB received over one connection."""
-    received, buffer = 0, bytearray(MIB)
-    with socket.create_connection((HOST, port)) as connection:
-        connection.sendall(b"bulk\r\n\r\n")
-        while time.perf_counter() < until:
-            received += connection.recv_into(buffer)
-    return received / MIB
-
-
-def measured(work: Callable[[int, float], float], pid: int, port: int, seconds: float) -> Row:
-    """One round of ``work`` through the proxy ``pid``."""
-    started, spent = time.perf_counter(), cpu_of(pid)
-    done = work(port, started + seconds)
-    return Row(done / (time.perf_counter() - started), (cpu_of(pid) - spent) / done)
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds that a process has run, by the scheduler's own nanoseconds."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
-
-
-@contextmanager
-def process(*words: str) -> Iterator[tuple[int, int]]:
-    """A process of this program: its pid and the port that it listens on."""
-    child = subprocess.Popen([sys.executable, "-m", "bench.proxy", *words], stdout=subprocess.PIPE, text=True)
+def _attend(selector: selectors.BaseSelector, listener: socket.socket, sock: Any) -> None:
     try:
-        assert child.stdout is not None
-        yield child.pid, int(child.stdout.readline())
-    finally:
-        child.kill()
-        child.wait()
+        if sock is listener:
+            sock = listener.accept()[0]
+            sock.setblocking(False)
+            selector.register(sock, selectors.EVENT_READ)
+        elif selector.get_key(sock).events == selectors.EVENT_WRITE:
+            sock.send(BLOCK)
+        elif sock.recv(64) == BULK:
+            selector.modify(sock, selectors.EVENT_WRITE)
+        else:
+            sock.send(ANSWER)
+            selector.unregister(sock)
+            sock.close()
+    except BlockingIOError:
+        return
+    except OSError:
+        selector.unregister(sock)
+        sock.close()
 
 
-def compare(seconds: float) -> None:
-    """Print the table: the median of the rounds."""
-    with ExitStack() as stack:
-        _, server = stack.enter_context(process("--as", "server"))
-        proxies = {name: stack.enter_context(process("--as", name, "--to", str(server))) for name in ("ours", "plain")}
-        print(f"{'':22}{'rate':>12} {'':10}{'proxy CPU':>12}   (median of {ROUNDS} rounds, {os.cpu_count()} CPUs)")
-        for work, unit, scale, cost in ((short, "requests/s", 1e6, "us/conn"), (bulk, "MiB/s", 1e3, "ms/MiB")):
-            rows: dict[str, list[Row]] = {name: [] for name in proxies}
-            for _ in range(ROUNDS):
-                for name, (pid, port) in proxies.items():
-                    rows[name].append(measured(work, pid, port, seconds))
-            for name, found in rows.items():
-                rate, spent = (statistics.median(column) for column in zip(*found, strict=True))
-                print(f"{work.__name__:8}{name:14}{rate:12.0f} {unit:10}{spent * scale:12.2f} {cost}", flush=True)
+def plain(ready: Connection, server: int) -> None:
+    """A gevent proxy as it is usually written: two greenlets a connection, recv and sendall."""
+    from gevent import monkey
+
+    monkey.patch_all()
+    import gevent
+    from gevent.server import StreamServer
+
+    def copy(source: Any, target: Any) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+    def handle(client: Any, address: Any) -> None:
+        upstream = socket.create_connection(("127.0.0.1", server))
+        for sock in (client, upstream):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        other = gevent.spawn(copy, client, upstream)
+        copy(upstream, client)
+        other.join()
+        upstream.close()
+
+    listener = StreamServer(("127.0.0.1", 0), handle, backlog=1024)
+    listener.start()
+    _answer_for_cpu(ready, listener.server_port)
+
+
+def ours(ready: Connection, server: int) -> None:
+    """The userspace plane with one service and one server."""
+    from gevent import monkey
+
+    monkey.patch_all()
+    from actors.core.table import AddDestination, AddService, Destination, Service, ServiceKey
+    from actors.planes.userspace import UserspacePlane
+
+    plane = UserspacePlane()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    key = ServiceKey(4, "127.0.0.1", port, "tcp")
+    plane.apply(AddService(Service(key)))
+    plane.apply(AddDestination(key, Destination("127.0.0.1", server)))
+    _answer_for_cpu(ready, port)
+
+
+def _answer_for_cpu(ready: Connection, port: int) -> None:
+    """Tell the port, then seconds of CPU whenever asked."""
+    import gevent
+    from gevent.socket import wait_read
+
+    gevent.get_hub()
+    ready.send(port)
+    while True:
+        wait_read(ready.fileno())
+        ready.recv()
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        ready.send(usage.ru_utime + usage.ru_stime)
+
+
+def short(port: int, seconds: float) -> float:
+    """Connections a second, `CLIENTS` at once: connect, ask, read to the end, close."""
+    selector, done, end = selectors.DefaultSelector(), 0, time.monotonic() + seconds
+    for _ in range(CLIENTS):
+        _ask(selector, port)
+    while time.monotonic() < end:
+        for key, _ in selector.select():
+            sock: Any = key.fileobj
+            if not sock.recv(4096):
+                selector.unregister(sock)
+                sock.close()
+                done += 1
+                _ask(selector, port)
+    _close_all(selector)
+    return done / seconds
+
+
+def _ask(selector: selectors.BaseSelector, port: int) -> None:
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.send(SHORT)
+    selector.register(sock, selectors.EVENT_READ)
+
+
+def bulk(port: int, seconds: float) -> float:
+    """MiB a second over `STREAMS` connections."""
+    selector, size, end = selectors.DefaultSelector(), 0, time.monotonic() + seconds
+    for _ in range(STREAMS):
+        sock = socket.create_connection(("127.0.0.1", port))
+        sock.send(BULK)
+        selector.register(sock, selectors.EVENT_READ)
+    buffer = bytearray(1 << 20)
+    while time.monotonic() < end:
+        for key, _ in selector.select():
+            size += key.fileobj.recv_into(buffer)  # type: ignore[union-attr]
+    _close_all(selector)
+    return size / MIB / seconds
+
+
+def _close_all(selector: selectors.BaseSelector) -> None:
+    for key in tuple(selector.get_map().values()):
+        key.fileobj.close()  # type: ignore[union-attr]
+    selector.close()
+
+
+class Running(NamedTuple):
+    """A process of the bench, its pipe, and the port it listens on."""
+
+    process: Any
+    pipe: Connection
+    port: int
+
+    def cpu(self) -> float:
+        """Seconds of CPU it has used."""
+        self.pipe.send(None)
+        seconds: float = self.pipe.recv()
+        return seconds
+
+
+def start(target: Callable[..., None], *arguments: int) -> Running:
+    """Start a process and wait until it listens."""
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=target, args=(there, *arguments), daemon=True)
+    process.start()
+    return Running(process, here, here.recv())
+
+
+def measure(proxy: Running, work: Callable[[int, float], float], seconds: float) -> Row:
+    """Rate of the work through the proxy, and the proxy's seconds of CPU for each unit of it."""
+    before = proxy.cpu()
+    rate = work(proxy.port, seconds)
+    return Row(rate, (proxy.cpu() - before) / (rate * seconds))
 
 
 def main() -> None:
-    """Compare, or be one of the processes that are compared."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of a round")
-    parser.add_argument("--as", dest="part", choices=("server", "ours", "plain"), help=argparse.SUPPRESS)
-    parser.add_argument("--to", type=int, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.part is None:
-        compare(arguments.seconds)
-    elif arguments.part == "server":
-        serve()
-    else:
-        {"ours": ours, "plain": plain}[arguments.part](arguments.to)
+    """Print the table: two rounds each way round, the better of each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    seconds = parser.parse_args().seconds
+    server = start(serve)
+    proxies = {"ours": start(ours, server.port), "plain": start(plain, server.port)}
+    print(f"{'':36}{'ours':>10}{'plain':>10}")
+    for work, rate, cpu, scale in (
+        (short, "short connections/s", "CPU us per short connection", 1e6),
+        (bulk, "bulk MiB/s", "CPU ms per MiB", 1e3),
+    ):
+        rounds = {name: [] for name in proxies}  # type: dict[str, list[Row]]
+        for names in (tuple(proxies), tuple(reversed(proxies))):
+            for name in names:
+                rounds[name].append(measure(proxies[name], work, seconds))
+        fastest = [max(row.rate for row in rounds[name]) for name in proxies]
+        cheapest = [min(row.cpu for row in rounds[name]) * scale for name in proxies]
+        print(f"{rate:36}{fastest[0]:10.0f}{fastest[1]:10.0f}\n{cpu:36}{cheapest[0]:10.3f}{cheapest[1]:10.3f}")
+    for running in (server, *proxies.values()):
+        running.process.terminate()
 
 
 if __name__ == "__main__":

@@ -132,6 +132,7 @@ def test_a_crashed_checker_restarts_keeps_its_verdict_and_nobody_flaps(folder: P
     with backends(servers), running(folder, conf, "--console", str(console)) as daemon:
         until(lambda: daemon.pool() == set(servers))
         checker = f"check/web@127.0.0.1:{servers[0]}"
+        until(lambda: len(notes.read_text().splitlines()) == len(servers) + 1)
         before = notes.read_text()
         for crashes in (1, 2, 3):
             type_into(console, f"tell({checker!r}, Crash('on purpose'))")

@@ -1,12 +1,15 @@
 """A service's destinations in use: who may take a connection, who has how many, and which client sticks where."""
 
+import errno
 import socket
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import TypeVar
 
 import structlog
 
-from actors.core.balance import SCHEDULERS, Picker, Server
-from actors.core.table import Destination, Service, longest_prefix
+from actors.core.balance import SCHEDULERS, Key, Picker, Server
+from actors.core.table import Destination, Service
 
 STICKY = 65536
 """Clients remembered for persistence, at most; beyond, the one that came longest ago is forgotten."""
@@ -14,8 +17,17 @@ STICKY = 65536
 SUBSTITUTES = {"dh": "sh", "lblc": "wlc", "lblcr": "wlc", "twos": "wlc"}
 """Schedulers that only make sense on a router, and what serves in their place."""
 
-Key = tuple[str, int]
+STARVED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""Errors that tell of this machine, not of who is at the other end."""
+
+BY_PORT = {"sh-port", "mh-port", "flag-2"}
+FALLBACK = {"sh-fallback", "mh-fallback", "flag-1"}
+"""Flags of hashing schedulers, by all of their names."""
+
+T = TypeVar("T")
 Client = tuple[str, int]
+"""Address and port."""
+
 log = structlog.get_logger()
 
 
@@ -26,96 +38,112 @@ class LivePool:
         self._now = now
         self._sticky: dict[int, tuple[Key, float]] = {}
         self._overloaded: set[Key] = set()
-        self._pickers: dict[bool, Picker] = {}
+        self._picker = _picker(service)
+        self._changed = False
         self.destinations: dict[Key, Destination] = {}
         self.open: dict[Key, int] = {}
-        self.edit(service)
+        self.service = service
 
     def edit(self, service: Service) -> None:
-        """Take over a service's attributes."""
-        if service.scheduler in SUBSTITUTES:
-            log.warning("scheduler replaced", scheduler=service.scheduler, by=SUBSTITUTES[service.scheduler])
-        self.service = service
-        self._scheduler = SUBSTITUTES.get(service.scheduler, service.scheduler)
-        self._hashes_port = bool({"sh-port", "mh-port", "flag-2"} & set(service.flags))
-        self._falls_back = bool({"sh-fallback", "mh-fallback", "flag-1"} & set(service.flags))
-        self._pickers.clear()
+        """Take over a service's attributes; counts stay, and clients stick to their servers."""
+        before, self.service = self.service, service
+        if (service.scheduler, service.flags) != (before.scheduler, before.flags):
+            self._picker = _picker(service)
+            self._changed = True
 
     def put(self, destination: Destination) -> None:
         """Add or change a destination."""
         key = destination.key
+        before = self.destinations.get(key)
         self.destinations[key] = destination
         self.open.setdefault(key, 0)
-        self._overloaded.discard(key)
-        self._judge_load(key)
-        self._pickers.clear()
+        if before is None or (before.upper, before.lower) != (destination.upper, destination.lower):
+            self._overloaded.discard(key)
+            self._judge(destination)
+        self._changed = True
 
     def drop(self, key: Key) -> None:
-        """Remove a destination; its connections are counted on until they are closed."""
+        """Remove a destination; its count stays until its connections have ended."""
         del self.destinations[key]
         self._overloaded.discard(key)
-        self._forget_idle(key)
-        self._pickers.clear()
+        if not self.open[key]:
+            del self.open[key]
+        self._changed = True
 
-    def choose(self, client: Client, tried: frozenset[Key] = frozenset()) -> Destination | None:
+    def choose(self, client: Client, tried: AbstractSet[Key] = frozenset()) -> Destination | None:
         """The destination for one more connection of ``client``, none of those ``tried``; it is not counted yet."""
-        group = self._group(client[0]) if self.service.persistence_timeout else None
-        key = None if group is None else self._stuck(group, tried)
-        if key is None:
-            # A server that hashing points to and that refuses is made good by the next: only overload has to wait.
-            picker = self._picker(self._falls_back or bool(tried))
-            key = picker.pick(self._name(client), self._count, self._fits(tried))
+        if not self.service.persistence_timeout:
+            key = self._pick(client, tried)
+            return None if key is None else self.destinations[key]
+        group = self._group(client)
+        key = self._stuck(group, tried) or self._pick(client, tried)
         if key is None:
             return None
-        if group is not None:
-            self._stick(group, key)
+        self._stick(group, key)
         return self.destinations[key]
+
+    def reach(self, client: Client, tried: set[Key], attempt: Callable[[Destination], T]) -> T | None:
+        """The first attempt on a destination, of those not ``tried``, that raises no OSError; each is now tried.
+
+        None when there is none left. When this machine lacks descriptors no server is to blame, and no other is tried.
+        """
+        while (destination := self.choose(client, tried)) is not None:
+            tried.add(destination.key)
+            try:
+                return attempt(destination)
+            except OSError as error:
+                if error.errno in STARVED:
+                    return None
+        return None
 
     def opened(self, key: Key) -> None:
         """Count one more connection."""
-        self.open[key] = self.open.get(key, 0) + 1
-        self._judge_load(key)
+        self.open[key] += 1
+        self._judge(self.destinations[key])
 
     def closed(self, key: Key) -> None:
-        """Count one connection less. Overload ends below the lower threshold, or without one below 3/4 of the upper."""
+        """Count one connection less."""
         self.open[key] -= 1
         destination = self.destinations.get(key)
-        if destination is None:
-            self._forget_idle(key)
-        elif self.open[key] < (destination.lower or destination.upper * 3 / 4):
-            self._overloaded.discard(key)
-
-    def _judge_load(self, key: Key) -> None:
-        destination = self.destinations.get(key)
-        if destination is not None and destination.upper and self.open[key] >= destination.upper:
-            self._overloaded.add(key)
-
-    def _forget_idle(self, key: Key) -> None:
-        if not self.open[key]:
+        if destination is not None:
+            self._judge(destination)
+        elif not self.open[key]:
             del self.open[key]
 
-    def _picker(self, fallback: bool) -> Picker:
-        """Made when it is first needed, so that a hundred edits in a row cost one table."""
-        if fallback not in self._pickers:
-            serving = [Server(d.key, d.weight) for d in self.destinations.values() if d.weight > 0]
-            self._pickers[fallback] = SCHEDULERS[self._scheduler](serving, fallback)
-        return self._pickers[fallback]
+    def _judge(self, destination: Destination) -> None:
+        """Overloaded from ``upper`` connections until there are fewer than ``lower``, or than 3/4 of upper."""
+        key, upper = destination.key, destination.upper
+        if not upper:
+            return
+        if self.open[key] >= upper:
+            self._overloaded.add(key)
+        elif self.open[key] < (destination.lower or upper * 3 / 4):
+            self._overloaded.discard(key)
 
-    def _count(self, key: Key) -> int:
-        return self.open.get(key, 0)
+    def _pick(self, client: Client, tried: AbstractSet[Key]) -> Key | None:
+        if self._changed:  # only now: a table of hashes is filled once for many edits in a row
+            self._changed = False
+            self._picker.update([Server(d.key, d.weight) for d in self.destinations.values() if d.weight > 0])
+        if not self._picker.hashes:
+            return self._picker.pick(b"", self.open, self._overloaded | tried if tried else self._overloaded)
+        return self._hash(self._name(client), tried)
 
-    def _fits(self, tried: frozenset[Key]) -> Callable[[Key], bool]:
-        return lambda key: key not in tried and key not in self._overloaded
+    def _hash(self, name: bytes, tried: AbstractSet[Key]) -> Key | None:
+        """A server that refused is made good by the next; one that is overloaded only when the flags say so."""
+        if tried or not FALLBACK.isdisjoint(self.service.flags):
+            return self._picker.pick(name, self.open, self._overloaded | tried)
+        key = self._picker.pick(name, self.open, frozenset())
+        return None if key in self._overloaded else key
 
     def _name(self, client: Client) -> bytes:
         """What hashing schedulers see of a client: its address, and its port when the service's flags say so."""
-        address = _packed(client[0])
-        return address + client[1].to_bytes(2) if self._hashes_port else address
+        with_port = not BY_PORT.isdisjoint(self.service.flags)
+        return _packed(client) + client[1].to_bytes(2) if with_port else _packed(client)
 
-    def _stuck(self, group: int, tried: frozenset[Key]) -> Key | None:
-        """Where persistence leads; nowhere once that destination has weight 0.
+    def _stuck(self, group: int, tried: AbstractSet[Key]) -> Key | None:
+        """Where persistence leads, overloaded or not; nowhere once that destination has weight 0.
 
-        IPVS does so when expire_quiescent_template is set. Without it clients would stick to a server that failed.
+        IPVS does the latter with ``expire_quiescent_template``; without, clients would stick to a failed server.
         """
         key, until = self._sticky.get(group, (None, 0.0))
         destination = self.destinations.get(key) if key else None
@@ -129,13 +157,22 @@ class LivePool:
         if len(self._sticky) > STICKY:
             del self._sticky[next(iter(self._sticky))]
 
-    def _group(self, address: str) -> int:
-        """The client's address as a number, without the bits behind the prefix."""
-        longest = longest_prefix(self.service.key.family)
+    def _group(self, client: Client) -> int:
+        packed = _packed(client)
         prefix = self.service.persistence_prefix
-        return int.from_bytes(_packed(address)) >> (0 if prefix is None else longest - prefix)
+        return int.from_bytes(packed) >> (0 if prefix is None else max(0, len(packed) * 8 - prefix))
 
 
-def _packed(address: str) -> bytes:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.inet_pton(family, address.partition("%")[0])
+def _picker(service: Service) -> Picker:
+    scheduler = service.scheduler
+    if scheduler in SUBSTITUTES:
+        scheduler = SUBSTITUTES[scheduler]
+        log.warning("scheduler replaced", scheduler=service.scheduler, by=scheduler)
+    return SCHEDULERS[scheduler]()
+
+
+def _packed(client: Client) -> bytes:
+    address = client[0]
+    if ":" in address:
+        return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
+    return socket.inet_pton(socket.AF_INET, address)

@@ -1,30 +1,21 @@
 """One relayed TCP connection: two sockets, each served by one watcher of the event loop, no greenlet.
 
 What one side sends is read into a buffer that all relays share and written to the other side at once. What the other
-side does not take is kept, and nothing more is read until it has: at most one buffer a direction waits. A side gets one
-read for each turn of the loop, so that nobody who sends much keeps others waiting.
+side does not take is kept, and nothing more is read until it has: at most one buffer a direction waits. A side is read
+once a turn of the loop: a bulk transfer starves nobody.
 """
 
-import contextlib
-import errno
-import resource
 import socket
-import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from gevent import get_hub
+from actors.planes.userspace.sockets import READ, WRITE, NativeSocket, break_off
 
-READ, WRITE = 1, 2
 CHUNK = 262_144
 """Bytes read in one go."""
-RESERVE = 64
-"""Descriptors left to the rest of the program."""
 
-_RESET = struct.pack("ii", 1, 0)
-_buffer = bytearray(CHUNK)
-_view = memoryview(_buffer)
-_nothing = memoryview(b"")
+_view = memoryview(bytearray(CHUNK))
 
 
 class Side:
@@ -32,15 +23,15 @@ class Side:
 
     __slots__ = ("_events", "_relay", "_watcher", "backlog", "ended", "finished", "peer", "sock")
 
-    def __init__(self, relay: "Relay", sock: socket.socket) -> None:
+    def __init__(self, relay: "Relay", loop: Any, sock: NativeSocket) -> None:
         self.sock = sock
         self.peer: Side = self
-        self.backlog = _nothing
+        self.backlog = memoryview(b"")
         self.ended = False  # it has sent its end of stream
         self.finished = False  # the other's has been passed on to it
         self._relay = relay
         self._events = 0
-        self._watcher = get_hub().loop.io(sock.fileno(), READ)
+        self._watcher = loop.io(sock.fileno(), READ)
 
     def watch(self) -> None:
         """Ask the loop for what this side waits for now."""
@@ -52,19 +43,30 @@ class Side:
         self._events = events
         if events:
             self._watcher.events = events
-            self._watcher.start(self.ready)
+            self._watcher.start(self._ready)
 
-    def close(self) -> None:
-        """Give socket and watcher back."""
+    def unwatch(self) -> None:
+        """Give the watcher back. Only then may the socket be closed."""
         self._watcher.stop()
         self._watcher.close()
-        self.sock.close()
 
-    def ready(self) -> None:
-        """Write what waits, read what has come, and pass it on."""
+    def finish(self) -> None:
+        """Pass the other side's end of stream on."""
+        self.finished = True
+        with suppress(OSError):  # it has reset meanwhile, and its watcher tells
+            self.sock.shutdown(socket.SHUT_WR)
+
+    def offer(self, data: memoryview) -> int:
+        """Write what this side takes now, and return how much that is; raises OSError when it is broken."""
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
+
+    def _ready(self) -> None:
         try:
             if self.backlog:
-                self.backlog = self.backlog[self._send(self.backlog) :]
+                self.backlog = self.backlog[self.offer(self.backlog) :]
             if not self.ended and not self.peer.backlog:
                 self._read()
         except OSError:
@@ -72,30 +74,29 @@ class Side:
             return
         self._relay.settle()
 
-    def finish(self) -> None:
-        """Pass the other side's end of stream on to this one."""
-        self.finished = True
-        with contextlib.suppress(OSError):  # it may have reset meanwhile: its watcher tells
-            self.sock.shutdown(socket.SHUT_WR)
-
     def _read(self) -> None:
         try:
-            size = self.sock.recv_into(_buffer)
+            size = self.sock.recv_into(_view)
         except BlockingIOError:
-            return  # woken for writing only
+            return  # woken to write
         if not size:
             self.ended = True
             return
-        sent = self.peer._send(_view[:size])
+        try:
+            sent = self.peer.offer(_view[:size])
+        except OSError:
+            self.peer.utter()
+            raise
         if sent < size:
             self.peer.backlog = memoryview(bytes(_view[sent:size]))
 
-    def _send(self, data: memoryview) -> int:
-        """How many bytes the other end's window took; 0 must not keep this one from being read."""
-        try:
-            return self.sock.send(data)
-        except BlockingIOError:
-            return 0
+    def utter(self) -> None:
+        """Pass on the last words of a side that takes no more: a server may refuse a request and close unread."""
+        if self.peer.backlog:
+            return
+        with suppress(OSError):
+            while size := self.sock.recv_into(_view):
+                self.peer.sock.send(_view[:size])
 
 
 class Relay:
@@ -103,86 +104,39 @@ class Relay:
 
     __slots__ = ("_client", "_gone", "_server")
 
-    def __init__(self, client: socket.socket, server: socket.socket, gone: Callable[["Relay"], None]) -> None:
+    def __init__(self, loop: Any, client: NativeSocket, server: NativeSocket, gone: Callable[["Relay"], None]) -> None:
         self._gone: Callable[[Relay], None] | None = gone
-        self._client = Side(self, client)
-        self._server = Side(self, server)
+        self._client = Side(self, loop, client)
+        self._server = Side(self, loop, server)
         self._client.peer, self._server.peer = self._server, self._client
-
-    def start(self) -> None:
-        """Begin, with what the client has said meanwhile; most have."""
-        self._client.ready()
+        self._client.watch()
+        self._server.watch()
 
     def settle(self) -> None:
-        """Pass ends of stream on, close when all is done, and wait for what may come next."""
+        """Pass ends of stream on, close when all is done, and wait for what may come next.
+
+        An end is only read once all before it has been written on, so none overtakes a backlog.
+        """
         client, server = self._client, self._server
-        if client.ended and server.ended and not client.backlog and not server.backlog:
-            self._close()
+        if client.ended and not server.finished:
+            server.finish()
+        if server.ended and not client.finished:
+            client.finish()
+        if client.finished and server.finished:
+            self._end(NativeSocket.close)
             return
-        for side in (client, server):
-            if side.peer.ended and not side.backlog and not side.finished:
-                side.finish()
-            side.watch()
+        client.watch()
+        server.watch()
 
     def abort(self) -> None:
         """End it now: both ends see a reset."""
-        reset(self._client.sock)
-        reset(self._server.sock)
-        self._close()
+        self._end(break_off)
 
-    def _close(self) -> None:
+    def _end(self, close: Callable[[NativeSocket], None]) -> None:
         if self._gone is None:
             return
         gone, self._gone = self._gone, None
-        self._client.close()
-        self._server.close()
+        for side in (self._client, self._server):
+            side.unwatch()
+            close(side.sock)
         gone(self)
-
-
-def reset(sock: socket.socket) -> None:
-    """Have the coming close of ``sock`` tell the other end that the connection broke."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-
-
-def descriptors_run_out(newest: int) -> bool:
-    """Whether few are left, by the newest: the lowest free one is always given. The rest of the program needs some."""
-    return newest >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVE > 0
-
-
-class Connecting:
-    """A connection being made for a client: ``done`` is called once with the errno, 0 when it stands."""
-
-    __slots__ = ("_done", "_timer", "_watcher", "client", "server")
-
-    def __init__(
-        self, client: socket.socket, server: socket.socket, limit: float, done: Callable[["Connecting", int], None]
-    ) -> None:
-        loop = get_hub().loop
-        self.client = client
-        self.server = server
-        self._done = done
-        self._watcher: Any = loop.io(server.fileno(), WRITE)
-        self._watcher.start(self._ready)
-        self._timer: Any = loop.timer(limit)
-        self._timer.start(self._end, errno.ETIMEDOUT, update=True)
-
-    def cancel(self) -> None:
-        """Stop waiting; ``done`` is not called."""
-        for watcher in (self._watcher, self._timer):
-            watcher.stop()
-            watcher.close()
-
-    def abort(self) -> None:
-        """Stop waiting, and reset the client."""
-        self.cancel()
-        self.server.close()
-        reset(self.client)
-        self.client.close()
-
-    def _ready(self) -> None:
-        self._end(self.server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
-
-    def _end(self, error: int) -> None:
-        self.cancel()
-        self._done(self, error)

@@ -1,17 +1,18 @@
 """A UDP service: a flow for each client address, with a socket of its own towards the server that it was given."""
 
-import contextlib
 import socket
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from gevent import get_hub, monkey
+from gevent import get_hub
 
-from actors.planes.userspace.pool import Key, LivePool
-from actors.planes.userspace.relay import READ, descriptors_run_out
-
-NativeSocket = monkey.get_original("socket", "socket")
+from actors.core.balance import Key
+from actors.core.table import Destination
+from actors.planes.userspace.pool import LivePool
+from actors.planes.userspace.sockets import READ, NativeSocket, dial, listening
 
 IDLE = 300.0
 """Seconds without a datagram after which a flow is forgotten: IPVS's default."""
@@ -20,22 +21,30 @@ FLOWS = 4096
 BURST = 64
 """Datagrams read in one go."""
 SWEEP = 5.0
+"""Seconds between two looks for silent flows."""
 
 Client = tuple[Any, ...]
+"""What recvfrom calls a sender: with IPv6 there is more to it than address and port."""
+Name = tuple[Client, Key | None]
+"""A flow: its client, and with ``ops`` its server, for then each datagram is scheduled and a client has several."""
+
+_view = memoryview(bytearray(65536))
 
 
 class Flow:
     """What one client and its server say to each other. ``seen`` is when either last spoke."""
 
-    __slots__ = ("_reply", "_watcher", "client", "key", "seen", "sock")
+    __slots__ = ("_answer", "_watcher", "key", "name", "seen", "sock")
 
-    def __init__(self, client: Client, key: Key, sock: Any, reply: Callable[["Flow", bytes], None]) -> None:
-        self.client = client
+    def __init__(
+        self, loop: Any, name: Name, key: Key, sock: NativeSocket, answer: Callable[["Flow", int], None]
+    ) -> None:
+        self.name = name
         self.key = key
         self.sock = sock
         self.seen = 0.0
-        self._reply = reply
-        self._watcher = get_hub().loop.io(sock.fileno(), READ)
+        self._answer = answer
+        self._watcher = loop.io(sock.fileno(), READ)
         self._watcher.start(self._read)
 
     def close(self) -> None:
@@ -45,12 +54,9 @@ class Flow:
         self.sock.close()
 
     def _read(self) -> None:
-        for _ in range(BURST):
-            try:
-                data = self.sock.recv(65535)
-            except OSError:  # nothing more, or the server's host says that nobody listens: the checkers judge that
-                return
-            self._reply(self, data)
+        with suppress(OSError):  # nothing more, or the server's host says that nobody listens: the checkers judge that
+            for _ in range(BURST):
+                self._answer(self, self.sock.recv_into(_view))
 
 
 class UdpService:
@@ -60,14 +66,12 @@ class UdpService:
         """Raises OSError when the address cannot be bound."""
         self.pool = pool
         self._now = now
-        self._flows: OrderedDict[Client, Flow] = OrderedDict()
-        key = pool.service.key
-        self._family = socket.AF_INET6 if key.family == 6 else socket.AF_INET
-        self._socket = _bound(self._family, key.address, key.port)
-        loop = get_hub().loop
-        self._watcher = loop.io(self._socket.fileno(), READ)
+        self._flows: OrderedDict[Name, Flow] = OrderedDict()
+        self._socket = listening(pool.service.key)
+        self._loop: Any = get_hub().loop
+        self._watcher = self._loop.io(self._socket.fileno(), READ)
         self._watcher.start(self._read)
-        self._sweeper = loop.timer(SWEEP, SWEEP)
+        self._sweeper = self._loop.timer(SWEEP, SWEEP)
         self._sweeper.start(self.sweep)
 
     def drop(self, key: Key) -> None:
@@ -93,70 +97,50 @@ class UdpService:
             self._end(oldest)
 
     def _read(self) -> None:
-        for _ in range(BURST):
-            try:
-                data, client = self._socket.recvfrom(65535)
-            except OSError:
-                return
-            self._forward(client, data)
+        with suppress(OSError):  # nothing more
+            for _ in range(BURST):
+                size, client = self._socket.recvfrom_into(_view)
+                self._forward(client, size)
 
-    def _forward(self, client: Client, data: bytes) -> None:
-        flow = self._flows.get(client)
-        if flow is None or "ops" in self.pool.service.flags:
-            flow = self._begin(client)
+    def _forward(self, client: Client, size: int) -> None:
+        flow = self._flow(client)
         if flow is None:
             return
         self._touch(flow)
         try:
-            flow.sock.send(data)
+            flow.sock.send(_view[:size])
         except OSError:
-            # An ICMP error for an earlier datagram is told in place of sending this one; the next attempt sends it.
-            with contextlib.suppress(OSError):
-                flow.sock.send(data)
+            with suppress(OSError):  # the error was about the datagram before; now it is about this one
+                flow.sock.send(_view[:size])
 
-    def _begin(self, client: Client) -> Flow | None:
-        if client in self._flows:
-            self._end(self._flows[client])
-        destination = self.pool.choose(client[:2])
-        if destination is None:
-            return None
-        try:
-            sock = NativeSocket(socket.AF_INET6 if ":" in destination.address else socket.AF_INET, socket.SOCK_DGRAM)
-        except OSError:
-            return None
-        sock.setblocking(False)
-        if sock.connect_ex(destination.key):
-            sock.close()
-            return None
-        self.pool.opened(destination.key)
-        flow = self._flows[client] = Flow(client, destination.key, sock, self._answer)
-        if len(self._flows) > (1 if descriptors_run_out(sock.fileno()) else FLOWS):
+    def _flow(self, client: Client) -> Flow | None:
+        """The client's flow, begun if need be; None when nobody can take it."""
+        ops = "ops" in self.pool.service.flags
+        flow = None if ops else self._flows.get((client, None))
+        return flow or self.pool.reach(client[:2], set(), partial(self._begin, client, ops))
+
+    def _begin(self, client: Client, ops: bool, destination: Destination) -> Flow:
+        key = destination.key
+        name = (client, key if ops else None)
+        if flow := self._flows.get(name):
+            return flow
+        sock = dial(destination, socket.SOCK_DGRAM)
+        self.pool.opened(key)
+        self._flows[name] = flow = Flow(self._loop, name, key, sock, self._answer)
+        if len(self._flows) > FLOWS:
             self._end(next(iter(self._flows.values())))
         return flow
 
-    def _answer(self, flow: Flow, data: bytes) -> None:
+    def _answer(self, flow: Flow, size: int) -> None:
         self._touch(flow)
-        with contextlib.suppress(OSError):
-            self._socket.sendto(data, flow.client)
+        with suppress(OSError):  # the way is full, or the client's host refused the one before
+            self._socket.sendto(_view[:size], flow.name[0])
 
     def _touch(self, flow: Flow) -> None:
         flow.seen = self._now()
-        self._flows.move_to_end(flow.client)
+        self._flows.move_to_end(flow.name)
 
     def _end(self, flow: Flow) -> None:
-        del self._flows[flow.client]
+        del self._flows[flow.name]
         flow.close()
         self.pool.closed(flow.key)
-
-
-def _bound(family: int, address: str, port: int) -> Any:
-    sock = NativeSocket(family, socket.SOCK_DGRAM)
-    try:
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setblocking(False)
-        sock.bind((address, port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
