@@ -172,7 +172,7 @@ class Daemon:
             "status": lambda request: snapshot.status(),
             "tree": lambda request: {"tree": snapshot.tree()},
             "internals": lambda request: snapshot.internals(),
-            "why": lambda request: {"id": request.get("id"), "lines": snapshot.why(str(request.get("id", "")))},
+            "why": lambda request: {"id": request["id"], "lines": snapshot.why(str(request["id"]))},
         }
         with ExitStack() as stack:
             stack.enter_context(ControlServer(self._door, asks))
