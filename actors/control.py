@@ -13,22 +13,21 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import gevent
 import msgspec
 import structlog
-from gevent.pool import Pool
 from gevent.server import StreamServer
 from gevent.socket import socket as GreenSocket
 
 from actors.control_client import LINE_LIMIT
 
 IDLE = 60.0
-"""Seconds without a request after which a connection is closed."""
+"""Seconds after which a connection is closed that sends no request, or does not read its reply."""
 
 CLIENTS = 16
-"""Connections served at once; more wait until one ends."""
+"""Connections served at once; one more takes the place of the one whose last request lies back longest."""
 
 log = structlog.get_logger()
 
@@ -60,11 +59,12 @@ class ControlServer:
         self._asks = asks
         self._idle = idle
         self._server: StreamServer | None = None
+        self._clients: dict[GreenSocket, None] = {}
 
     def start(self) -> None:
         """Listen; raises `AlreadyInUse`, or OSError for a path that cannot be used."""
         listener = listen(self.path)
-        self._server = StreamServer(listener, self._serve, spawn=Pool(CLIENTS))
+        self._server = StreamServer(listener, self._serve)
         self._server.start()
 
     def stop(self) -> None:
@@ -99,17 +99,34 @@ class ControlServer:
         return self._asks[word]
 
     def _serve(self, client: GreenSocket, _: object) -> None:
-        with contextlib.suppress(OSError), client, client.makefile("rb") as reader:
-            while True:
-                line = None
-                with gevent.Timeout(self._idle, False):
-                    line = reader.readline(LINE_LIMIT + 1)
-                if not line:
-                    return
-                if len(line) > LINE_LIMIT:
-                    client.sendall(_error(f"a request has at most {LINE_LIMIT} bytes") + b"\n")
-                    return
-                client.sendall(self.answer(line) + b"\n")
+        if len(self._clients) >= CLIENTS:
+            self._hang_up(next(iter(self._clients)))
+        self._clients[client] = None
+        try:
+            with contextlib.suppress(OSError), client, client.makefile("rb") as reader:
+                while self._exchange(client, reader):
+                    self._clients[client] = self._clients.pop(client)
+        finally:
+            self._clients.pop(client, None)
+
+    def _hang_up(self, client: GreenSocket) -> None:
+        del self._clients[client]
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
+
+    def _exchange(self, client: GreenSocket, reader: BinaryIO) -> bool:
+        """One request and its reply; whether there may be another."""
+        line = b""
+        with gevent.Timeout(self._idle, False):
+            line = reader.readline(LINE_LIMIT + 1)
+        if not line:
+            return False
+        fits = len(line) <= LINE_LIMIT
+        reply = self.answer(line) if fits else _error(f"a request has at most {LINE_LIMIT} bytes")
+        client.settimeout(self._idle)
+        client.sendall(reply + b"\n")
+        client.settimeout(None)
+        return fits and client in self._clients
 
 
 def _error(reason: str) -> bytes:

@@ -36,7 +36,6 @@ from actors.spawner import DryRunSpawner, Spawner
 from actors.supervisor_actor import Reload, SupervisorActor
 from actors.tree import Tree, grow
 from actors.verdicts import Verdicts
-from loader import Loaded
 from loader.model import Config
 
 EXIT_FATAL, EXIT_CONFIGURATION, EXIT_INTERNAL = 1, 2, 70
@@ -140,14 +139,20 @@ class Daemon:
         """Read the configuration again and tell the supervisor who shall live; an error changes nothing."""
         with self._reloading:  # one asked for meanwhile comes after it
             # In a native thread: thousands of lines take longer than the event loop may be held.
-            self._take_over(gevent.get_hub().threadpool.apply(self._configuration.read))
+            self._take_over(*gevent.get_hub().threadpool.apply(self._read_again))
 
-    def _take_over(self, loaded: Loaded) -> None:
-        refusal = loaded.render() if loaded.config is None else _fixed(self._config, loaded.config)
-        if refusal or loaded.config is None:
+    def _read_again(self) -> tuple[Config, Tree, str]:
+        """What is wanted now, or what is wrong with it."""
+        loaded = self._configuration.read()
+        if loaded.config is None:
+            return self._config, self.tree, loaded.render()
+        return loaded.config, grow(loaded.config, default_identity()), _fixed(self._config, loaded.config)
+
+    def _take_over(self, config: Config, tree: Tree, refusal: str) -> None:
+        if refusal:
             log.error("reload failed, nothing has changed", diagnostics=refusal)
             return
-        self._config, self.tree = loaded.config, grow(loaded.config, default_identity())
+        self._config, self.tree = config, tree
         self._probes.plugins = self._configuration.found.checkers
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))
@@ -167,7 +172,7 @@ class Daemon:
             "status": lambda request: snapshot.status(),
             "tree": lambda request: {"tree": snapshot.tree()},
             "internals": lambda request: snapshot.internals(),
-            "why": lambda request: {"id": request.get("id"), "lines": snapshot.why(str(request.get("id", "")))},
+            "why": lambda request: {"id": request["id"], "lines": snapshot.why(str(request["id"]))},
         }
         with ExitStack() as stack:
             stack.enter_context(ControlServer(self._door, asks))

@@ -12,6 +12,9 @@ from plugins.api import Failed, Passed, Target, build, outcome
 
 Report = Callable[[Probed], None]
 
+LONGEST = 300
+"""Characters of a detail; a plugin that quotes a whole page is cut short."""
+
 
 class PluginProbe:
     """One checker's plugin in its lane."""
@@ -71,8 +74,18 @@ def judge(ended: Ended) -> Probed:
     """What the end of a probe means: a result, a stop at the deadline, or a crash of the plugin."""
     result = ended.value
     if isinstance(result, Passed | Failed):
-        return Probed(ended.run, isinstance(result, Passed), result.detail, ended.seconds)
+        return Probed(ended.run, isinstance(result, Passed), _told(result.detail), ended.seconds)
     if isinstance(ended.error, DeadlinePassed):
         return Probed(ended.run, False, "stopped at its deadline", ended.seconds)
     trace = "".join(traceback.format_exception(ended.error))
     return Probed(ended.run, False, "the plugin crashed", ended.seconds, crash=trace)
+
+
+def _told(detail: Any) -> str:
+    """A detail that logs, JSON and terminals can carry: one short line of printable text; what is no text is named."""
+    if not isinstance(detail, str):
+        return f"<{type(detail).__name__}>"
+    text = detail[:LONGEST]
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -3,9 +3,10 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+import gevent
 from greenlet import greenlet
 
 from actors.checker_actor import CheckerActor, CheckerSpec
@@ -20,6 +21,9 @@ from actors.supervisor_actor import Charge, SupervisorActor
 VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields may come at any time."""
 
+TURN = 0.01
+"""Seconds for which a long answer may hold the event loop at a time."""
+
 
 class Snapshot:
     """Answers ``status``, ``tree`` and ``why``. Reading changes nothing and logs nothing."""
@@ -33,16 +37,17 @@ class Snapshot:
         self.names = names
 
     def status(self) -> dict[str, Any]:
-        """Checkers, servers and services with their verdicts and figures."""
-        pools = {charge.child.id: self._actor(charge, IpvsActor) for charge in self._of(IpvsActor)}
-        services = [self._service(charge, pools[charge.child.id]) for charge in self._of(IpvsActor)]
+        """Checkers, servers and services with their verdicts and figures.
+
+        Others run between two rows: each row is of one moment, all of them together are not.
+        """
         return {
             "version": VERSION,
             "uptime": round(time.monotonic() - self._began, 3),
             **self._facts(),
-            "checkers": [self._checker(charge) for charge in self._of(CheckerActor)],
-            "servers": [row for charge in self._of(IpvsActor) for row in self._servers(charge, pools[charge.child.id])],
-            "services": services,
+            "checkers": [self._checker(charge) for charge in self._in_turns(CheckerActor)],
+            "servers": [row for charge in self._in_turns(IpvsActor) for row in self._servers(charge)],
+            "services": [self._service(charge) for charge in self._in_turns(IpvsActor)],
         }
 
     def tree(self) -> list[dict[str, Any]]:
@@ -92,6 +97,14 @@ class Snapshot:
     def _of(self, kind: type) -> list[Charge]:
         return [charge for charge in self._supervisor.charges() if charge.child.kind is kind]
 
+    def _in_turns(self, kind: type) -> Iterator[Charge]:
+        began = time.monotonic()
+        for charge in self._of(kind):
+            if time.monotonic() - began > TURN:
+                gevent.sleep(0)
+                began = time.monotonic()
+            yield charge
+
     def _actor(self, charge: Charge, kind: type) -> Any:
         context = self._system.find(charge.child.id)
         return context.actor if context and isinstance(context.actor, kind) else None
@@ -130,8 +143,9 @@ class Snapshot:
         latency = round(tally.seconds, 6) if tally.at else None
         return {"runs": tally.runs, "failures": tally.failures, "hung": tally.hung, "latency": latency, "age": age}
 
-    def _service(self, charge: Charge, actor: IpvsActor | None) -> dict[str, Any]:
+    def _service(self, charge: Charge) -> dict[str, Any]:
         spec: ServiceSpec = charge.child.args[0]
+        actor: IpvsActor | None = self._actor(charge, IpvsActor)
         said = self._supervisor.board.last(spec.id)
         status = said if isinstance(said, ServiceStatus) else ServiceStatus(spec.id, False, 0, False)
         sorry = spec.roster.sorry
@@ -151,8 +165,9 @@ class Snapshot:
             "phase": charge.phase.value,
         }
 
-    def _servers(self, charge: Charge, actor: IpvsActor | None) -> list[dict[str, Any]]:
+    def _servers(self, charge: Charge) -> list[dict[str, Any]]:
         spec: ServiceSpec = charge.child.args[0]
+        actor: IpvsActor | None = self._actor(charge, IpvsActor)
         open_connections = actor.connections() if actor else {}
         present = {d.key: d.weight for d in actor.pool.destinations} if actor and actor.pool else {}
         return [self._server(member, spec.id, open_connections, present) for member in spec.roster.members]

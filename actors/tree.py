@@ -18,7 +18,7 @@ from actors.core.restart import Beyond, Policy
 from actors.core.table import Destination, Service, ServiceKey, endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.messages import Program
-from actors.notify_actor import NotifyActor
+from actors.notify_actor import FAREWELL, NotifyActor
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.supervisor_actor import Child
 from loader.model import Checker, Config, Identity, RealServer, Script, VirtualServer
@@ -82,7 +82,7 @@ def grow(config: Config, identity: Identity | None = None) -> Tree:
     default = config.global_defs.script_user or identity or Identity("")
     servers = [_servers(service, checks, default) for service in config.virtual_servers]
     children = (
-        Child("notify", NotifyActor, (), ("spawner",), policy=VITAL),
+        Child("notify", NotifyActor, (), ("spawner",), policy=VITAL, stop_limit=FAREWELL + 1.0),
         *(Child(id, CheckerActor, (spec,), ("probes", "random")) for id, spec in checks.specs.items()),
         *(child for group in servers for child in group),
         *(_service(service, default) for service in config.virtual_servers),

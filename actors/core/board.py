@@ -17,6 +17,7 @@ class Board:
 
     def __init__(self) -> None:
         self._retained: dict[str, AnyStatus] = {}
+        self._filed: dict[str, dict[str, AnyStatus]] = {}  # the same, by each folder that a source lies in
         self._exact: dict[str, dict[str, None]] = {}
         self._folders: dict[str, dict[str, None]] = {}
         self._globs: dict[str, tuple[re.Pattern[str], dict[str, None]]] = {}
@@ -27,6 +28,8 @@ class Board:
         if self._retained.get(status.source) == status:
             return []
         self._retained[status.source] = status
+        for folder in _folders(status.source):
+            self._filed.setdefault(folder, {})[status.source] = status
         return list(self._audience(status.source))
 
     def subscribe(self, subscriber: str, pattern: str) -> list[AnyStatus]:
@@ -35,6 +38,8 @@ class Board:
         self._room(pattern)[subscriber] = None
         if "*" not in pattern:
             return [self._retained[pattern]] if pattern in self._retained else []
+        if _is_folder(pattern):
+            return list(self._filed.get(pattern[:-1], {}).values())
         matches = _glob(pattern).fullmatch
         return [status for source, status in self._retained.items() if matches(source)]
 
@@ -46,7 +51,12 @@ class Board:
 
     def forget(self, source: str) -> None:
         """Drop the retained status of a source that exists no more."""
-        self._retained.pop(source, None)
+        if self._retained.pop(source, None) is None:
+            return
+        for folder in _folders(source):
+            del self._filed[folder][source]
+            if not self._filed[folder]:
+                del self._filed[folder]
 
     def last(self, source: str) -> AnyStatus | None:
         """The retained status of ``source``."""
@@ -71,11 +81,9 @@ class Board:
     def _rooms_of(self, source: str) -> Iterator[dict[str, None]]:
         if source in self._exact:
             yield self._exact[source]
-        slash = source.find("/") + 1
-        while slash:
-            if source[:slash] in self._folders:
-                yield self._folders[source[:slash]]
-            slash = source.find("/", slash) + 1
+        for folder in _folders(source):
+            if folder in self._folders:
+                yield self._folders[folder]
         for glob, room in self._globs.values():
             if glob.fullmatch(source):
                 yield room
@@ -96,6 +104,14 @@ class Board:
             del self._folders[pattern[:-1]]
         else:
             del self._globs[pattern]
+
+
+def _folders(source: str) -> Iterator[str]:
+    """``vs/a/rs/b`` lies in ``vs/``, in ``vs/a/`` and in ``vs/a/rs/``."""
+    slash = source.find("/") + 1
+    while slash:
+        yield source[:slash]
+        slash = source.find("/", slash) + 1
 
 
 def _is_folder(pattern: str) -> bool:

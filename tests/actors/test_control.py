@@ -1,7 +1,9 @@
 """The control socket, served and asked for real on a path of the test's own."""
 
+import contextlib
 import json
 import os
+import select
 import socket
 import stat
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ import gevent
 import pytest
 from gevent.socket import socket as GreenSocket
 
-from actors.control import AlreadyInUse, ControlServer, Request
+from actors.control import CLIENTS, AlreadyInUse, ControlServer, Request
 from actors.control_client import LINE_LIMIT, Refused, Unreachable, ask, default_path
 
 
@@ -26,7 +28,9 @@ def crash(request: Request) -> None:
     raise KeyError("a bug")
 
 
-ASKS = {"why": why, "status": lambda request: {"version": 1}, "crash": crash}
+ASKS = {
+    "why": why, "status": lambda request: {"version": 1}, "crash": crash, "much": lambda request: "x" * 10_000_000
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -70,9 +74,9 @@ def greet(listener: GreenSocket) -> None:
         ({"ask": "why", "id": "check/web"}, {"id": "check/web", "lines": ["because"]}),
         ({"ask": "why", "id": "x"}, "Refused: nobody is called 'x'"),
         ({"ask": "why"}, "Refused: the request needs 'id'"),
-        ({"ask": "dance"}, "Refused: unknown request 'dance'; known: crash, status, why"),
-        ({"ask": ["status"]}, "Refused: unknown request ['status']; known: crash, status, why"),
-        ({}, "Refused: unknown request None; known: crash, status, why"),
+        ({"ask": "dance"}, "Refused: unknown request 'dance'; known: crash, much, status, why"),
+        ({"ask": ["status"]}, "Refused: unknown request ['status']; known: crash, much, status, why"),
+        ({}, "Refused: unknown request None; known: crash, much, status, why"),
         ({"ask": "crash"}, "Refused: the daemon failed to answer: see its log"),
     ],
 )
@@ -95,6 +99,28 @@ def test_requests_on_one_connection_are_answered_in_order_bad_ones_too_until_it_
 
 def test_an_endless_line_is_refused_and_the_connection_closed(server: ControlServer) -> None:
     assert talk(server.path, b"x" * (LINE_LIMIT + 1)) == [{"error": "a request has at most 65536 bytes"}]
+
+
+def test_silent_clients_lock_nobody_out_and_the_one_silent_longest_gives_way(tmp_path: Path) -> None:
+    with ControlServer(tmp_path / "control.sock", ASKS) as server, contextlib.ExitStack() as lines:
+        silent = [lines.enter_context(GreenSocket(socket.AF_UNIX, socket.SOCK_STREAM)) for _ in range(3 * CLIENTS)]
+        for line in silent:
+            line.connect(os.fspath(server.path))
+            gevent.sleep(0)
+        assert aside(server.path, {"ask": "status"}) == {"version": 1}
+        assert silent[0].recv(1) == b""
+        silent[-1].sendall(b'{"ask":"status"}\n')
+        assert silent[-1].recv(100) == b'{"version":1}\n'
+
+
+def test_a_client_that_does_not_read_its_reply_is_hung_up_on(server: ControlServer) -> None:
+    with GreenSocket(socket.AF_UNIX, socket.SOCK_STREAM) as line, gevent.Timeout(5):
+        line.connect(os.fspath(server.path))
+        line.sendall(b'{"ask":"much"}\n')
+        gone = select.poll()
+        gone.register(line, 0)
+        while not gone.poll(0):
+            gevent.sleep(0.01)
 
 
 def test_only_its_user_can_open_the_socket_and_a_folder_that_it_makes(server: ControlServer) -> None:

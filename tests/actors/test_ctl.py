@@ -150,6 +150,15 @@ def test_on_a_terminal_verdicts_are_coloured_and_long_cells_folded() -> None:
     assert "…" not in printed
 
 
+def test_a_table_too_long_to_be_fitted_to_the_terminal_is_printed_as_it_is() -> None:
+    screen = io.StringIO()
+    rows = [TREE["tree"][1]] * (ctl_view.LAID_OUT + 1)
+    ctl_view.show({"tree": rows}, Console(file=screen, force_terminal=True, width=20, color_system="standard"))
+    first, *rest = screen.getvalue().splitlines()
+    assert first == "ACTOR        KIND          PHASE   CRASHES  PROCESS  MAILBOX"
+    assert set(rest) == {"  check/web  CheckerActor  PARKED        6  main           0"}
+
+
 def test_without_a_daemon_it_says_so_and_fails(tmp_path: Path) -> None:
     path = tmp_path / "none.sock"
     expected = f"understudyd is not running: there is no socket at {path} (or is it elsewhere? see --socket)"

@@ -12,7 +12,7 @@ from actors.core.restart import Beyond
 from actors.core.table import Destination, Service, ServiceKey
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.messages import Program
-from actors.notify_actor import NotifyActor
+from actors.notify_actor import FAREWELL, NotifyActor
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.supervisor_actor import Child
 from actors.tree import endpoint, grow, service_id
@@ -84,6 +84,9 @@ class TestWho:
         tree = grow(config(service(server(1, "web"))))
         vital = [child.id for child in tree.children if child.policy.beyond is Beyond.ESCALATE]
         assert vital == ["notify"]
+
+    def test_notification_may_take_all_of_its_farewell_before_it_counts_as_hanging(self) -> None:
+        assert grow(Config()).children[0].stop_limit > FAREWELL
 
     def test_an_equal_configuration_grows_equal_children(self) -> None:
         one, two = (grow(config(service(server(1, "web"), quorum_up=script("/bin/x")))) for _ in range(2))

@@ -1,6 +1,8 @@
 """The board: who is told what, retained and replayed."""
 
 import re
+import sys
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -64,6 +66,29 @@ def test_a_forgotten_source_is_news_again() -> None:
     board.forget("check/never")
     assert board.retained() == ()
     assert board.publish(check("check/web")) == ["a"]
+
+
+def calls_of_a_replay(services: int) -> int:
+    """Function calls that following one of so many services costs."""
+    board, calls = Board(), 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event.endswith("call")
+
+    for service in range(services):
+        board.publish(check(f"vs/{service}/rs/a"))
+    sys.setprofile(count)
+    try:
+        told = board.subscribe("late", "vs/1/rs/*")
+    finally:
+        sys.setprofile(None)
+    assert told == [check("vs/1/rs/a")]
+    return calls
+
+
+def test_a_folder_is_replayed_without_a_look_at_what_lies_elsewhere() -> None:
+    assert calls_of_a_replay(10) == calls_of_a_replay(1000)
 
 
 def test_withdrawing_takes_all_of_one_and_nothing_of_others() -> None:
