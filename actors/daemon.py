@@ -3,6 +3,7 @@
 Only ``main`` uses it. What it needs of the command line comes as `Settings`.
 """
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -71,6 +72,7 @@ class Daemon:
             log.warning("configuration", diagnostics=loaded.render())
         self._config = loaded.config
         self.tree: Tree = grow(loaded.config, default_identity())
+        self._spared: Tree | None = None
         self._ended: AsyncResult = AsyncResult()
         self._reloading = BoundedSemaphore()
 
@@ -110,8 +112,20 @@ class Daemon:
         self._ended.wait(KEEP)
         while not self._ended.ready():
             self._keep_verdicts()
+            self._spare_collector()
             self._ended.wait(KEEP)
         return int(self._ended.get())
+
+    def _spare_collector(self) -> None:
+        """Once after the start and once after each reload: what has come to stay is not looked through again.
+
+        With 10,000 servers a full collection holds the event loop for 0.26 s, and comes every ten seconds.
+        """
+        if self._spared is not self.tree:
+            self._spared = self.tree
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
 
     def _leaderless(self, last_message: Died | Stopped) -> None:
         log.critical("the supervisor has ended", last=last_message)

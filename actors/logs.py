@@ -28,16 +28,18 @@ _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 def configure(level: str = "info", format: str = "auto", stream: TextIO | None = None) -> None:
     """Set logging up for this process. ``level``: debug, info, warning, error. ``format``: auto, human, json."""
-    out = stream or sys.stderr
-    human = format == "human" or (format == "auto" and out.isatty())
-    writer = Writer(out.fileno())
+    out = stream or sys.stderr  # None when the program was started with it closed
+    fd = os.open(os.devnull, os.O_WRONLY) if out is None else out.fileno()
+    terminal = os.isatty(fd)
+    human = format == "human" or (format == "auto" and terminal)
+    writer = Writer(fd)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if human else "iso", utc=not human),
             mask_secrets,
             writer.note_losses,
-            *(_for_people(out.isatty()) if human else _for_programs()),
+            *(_for_people(terminal) if human else _for_programs()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: writer,

@@ -78,7 +78,10 @@ class Snapshot:
         return [status for status in said if isinstance(status, CheckStatus)]
 
     def internals(self) -> dict[str, int]:
-        """Counts of what could leak. Finding the greenlets looks at every object: not for polling."""
+        """Counts of what could leak; of the greenlets those that are younger than the last start or reload.
+
+        Finding the greenlets looks at every object that the collector does: not for polling.
+        """
         return {
             "actors": len(self._system.alive()),
             "greenlets": sum(isinstance(each, greenlet) for each in gc.get_objects()),

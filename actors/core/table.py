@@ -63,28 +63,40 @@ class Pool(msgspec.Struct, frozen=True):
 
 
 class AddService(msgspec.Struct, frozen=True, tag=True):
+    """A service that is not there yet, with no destinations."""
+
     service: Service
 
 
 class EditService(msgspec.Struct, frozen=True, tag=True):
+    """Other attributes for a service that is there; its destinations and connections stay."""
+
     service: Service
 
 
 class DeleteService(msgspec.Struct, frozen=True, tag=True):
+    """A service goes, with all its destinations."""
+
     key: ServiceKey
 
 
 class AddDestination(msgspec.Struct, frozen=True, tag=True):
+    """A destination that the service has not yet."""
+
     service: ServiceKey
     destination: Destination
 
 
 class EditDestination(msgspec.Struct, frozen=True, tag=True):
+    """Another weight, method or threshold for a destination that is there; its connections stay."""
+
     service: ServiceKey
     destination: Destination
 
 
 class DeleteDestination(msgspec.Struct, frozen=True, tag=True):
+    """A destination goes."""
+
     service: ServiceKey
     destination: Destination
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -46,6 +47,17 @@ def pipe() -> Iterator[Pipe]:
 
 def objects(pipe: Pipe) -> list[dict[str, object]]:
     return [{key: value for key, value in json.loads(line).items() if key != "timestamp"} for line in pipe.lines()]
+
+
+def test_with_a_closed_standard_error_the_log_goes_nowhere_and_nobody_is_harmed(
+    monkeypatch: pytest.MonkeyPatch, pipe: Pipe
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    configure()
+    structlog.get_logger().error("lost")
+    configure("info", "auto", pipe.stream)
+    structlog.get_logger().error("told")
+    assert objects(pipe) == [{"event": "told", "level": "error"}]
 
 
 def test_off_a_terminal_each_line_is_an_object_with_a_time(pipe: Pipe) -> None:

@@ -165,6 +165,25 @@ def test_the_console_is_private_and_only_there_when_asked_for(folder: Path, port
         assert "results in a row against it" in type_into(console, f"why('check/web@127.0.0.1:{servers[0]}')")
 
 
+def test_what_has_come_to_stay_is_spared_by_the_collector_after_the_start_and_after_a_reload(
+    folder: Path, ports: list[int]
+) -> None:
+    console = folder / "console.sock"
+    conf = head(folder) + service(ports[0], ports[1:3], folder / "notes")
+    with running(folder, conf, "--console", str(console)) as daemon:
+        until(lambda: spared(console) > 10_000)
+        type_into(console, "import gc; gc.unfreeze()")
+        daemon.conf.write_text(conf.replace("weight 1", "weight 2"))
+        daemon.reload()
+        until(lambda: spared(console) > 10_000)
+
+
+def spared(console: Path) -> int:
+    """Objects that the garbage collector does not look at."""
+    said = type_into(console, "import gc; print('spared', gc.get_freeze_count())")
+    return int(said.rpartition("spared ")[2].split()[0])
+
+
 def test_a_reload_touches_only_what_changed(folder: Path, ports: list[int]) -> None:
     notes = folder / "notes"
     vip, *servers = ports[:4]
