@@ -27,7 +27,7 @@ class Announcing(msgspec.Struct, frozen=True):
 
 
 class AddressSpec(msgspec.Struct, frozen=True):
-    """What the router ``router`` (an id) holds while it is MASTER, on ``interface`` unless an address says otherwise."""
+    """What the router ``router`` (an id) holds while MASTER, on ``interface`` unless an address says otherwise."""
 
     id: str
     router: str
@@ -124,7 +124,7 @@ class AddressActor:
     def _look_after(self) -> None:
         """Put back what somebody else removed, but do not fight for ever."""
         ours = {a.address for a in self._spec.addresses if a.interface in ("", self._spec.interface)}
-        if not self._held or not ours - set(self._link.addresses):
+        if not self._held or not self._link.up or not ours - set(self._link.addresses):
             return
         self._returns += 1
         self._context.after("calm", CALM, Calm())
@@ -154,6 +154,8 @@ class AddressActor:
         self._context.after("calm", CALM, Calm())
 
     def _announce(self, repeat: int) -> None:
+        if not self._link.mac:  # a tunnel has no neighbours to tell
+            return
         try:
             for _ in range(repeat):
                 for item in self._spec.addresses:

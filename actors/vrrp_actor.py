@@ -23,7 +23,6 @@ from actors.core.vrrp_values import (
     Faulted,
     Heard,
     Recovered,
-    Role,
     Router,
     Send,
     Shift,
@@ -36,6 +35,9 @@ from actors.messages import Message, Replayed
 from actors.planes import PlaneError
 from actors.planes.network import Endpoint, Received, Wire
 from actors.runtime.actor import Context
+
+REOPEN = 1.0
+"""Seconds until a wire that could not be opened is tried again."""
 
 QUIET = 60.0
 """Seconds between two log lines about the same fault of received packets."""
@@ -62,6 +64,10 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     follows_link: bool = True
 
 
+class Reopen(Message, frozen=True):
+    """Try again to open a wire that could not be opened."""
+
+
 class TimerDue(Message, frozen=True):
     """A timer of the state machine fired."""
 
@@ -80,6 +86,7 @@ class VrrpActor:
         self._link: LinkStatus | None = None
         self._seen: dict[str, Verdict] = {}
         self._address_fault = ""
+        self._wire_fault = ""
         self._unread = 1 + len(spec.follows)
         self._due: dict[Timer, float] = {}
         self._warnings = Repeats(QUIET)
@@ -113,6 +120,9 @@ class VrrpActor:
                 self._consider()
             case AddressStatus():
                 self._address_fault = message.fault
+                self._consider()
+            case Reopen():
+                self._reopen(self._link is not None and self._link.up)
                 self._consider()
             case Replayed():
                 self._unread -= 1
@@ -160,8 +170,7 @@ class VrrpActor:
             faults.append(f"interface {self._spec.endpoint.interface} is down")
         if not self._router.address:
             faults.append("no source address")
-        if self._address_fault:
-            faults.append(self._address_fault)
+        faults += [fault for fault in (self._wire_fault, self._address_fault) if fault]
         bad = [f for f in self._spec.follows if not f.weight and self._verdict(f) is not Verdict.OK]
         return [*faults, *(f"{f.source} is {self._verdict(f).value}" for f in bad)]
 
@@ -209,9 +218,10 @@ class VrrpActor:
             return
         try:
             self._wire.open(self._spec.endpoint, self._router.address, self._heard)
-            self._open = True
+            self._open, self._wire_fault = True, ""
         except PlaneError as error:
-            self._context.log.error("wire", error=str(error))
+            self._wire_fault = str(error)
+            self._context.after("reopen", REOPEN, Reopen())
 
     # Events
 
