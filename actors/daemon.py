@@ -27,7 +27,9 @@ from actors.messages import Crash, Died, Message, Revive, Shutdown, Stop, Stoppe
 from actors.planes import DataPlane
 from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import DryRunPlane
+from actors.planes.netlink import NetlinkAddresses, NetlinkLinks
 from actors.planes.userspace import UserspacePlane
+from actors.planes.wire import RawWire
 from actors.probing import PluginProbes
 from actors.runtime.engine import Engine
 from actors.runtime.lanes import Lanes
@@ -92,6 +94,7 @@ class Daemon:
         engine = Engine(ports)
         self._probes = PluginProbes(self._configuration.found.checkers, Lanes(engine.workers))
         ports |= {"plane": plane, "spawner": spawner, "probes": self._probes, "random": Random()}
+        ports |= {"wire": RawWire(), "addresses": NetlinkAddresses(), "links": NetlinkLinks()}
         ports |= {"launcher": engine.system, "ended": self._ended.set}
         self._system = engine.system
         self._system.unsupervised = self._leaderless
