@@ -55,10 +55,10 @@ def _address(given: VirtualAddress) -> Address:
 
 
 def _router(instance: VrrpInstance, defaults: GlobalDefs, check_of: CheckOf) -> Child:
-    family = instance.virtual_addresses[0].family if instance.virtual_addresses else 4
+    family = instance.family
     addresses = tuple(each.address for each in instance.virtual_addresses)
     interval = round(instance.advert_interval * 100)
-    auth = instance.auth.encode() if instance.auth else b""
+    auth = instance.authentication.encode() if instance.version == 2 else b""
     peers = tuple(Peer(each.address, each.min_ttl, each.max_ttl) for each in instance.unicast_peers)
     group = "" if peers else GROUPS[family]
     spec = VrrpSpec(
