@@ -238,7 +238,7 @@ class VrrpInstance:
     priority: int = option("int", 100, min=1, max=255, help="who is highest leads; 255 owns the addresses")
     state: str = option("str", "BACKUP", choices=("MASTER", "BACKUP"), help="wished for; MASTER without priority: 255")
     version: int = option("int", 0, min=2, max=3, help="VRRP version; that of global_defs if unsaid")
-    advert_interval: float = option("seconds", 1.0, name="advert_int", min=0.01, max=255, unit="s", help="between adverts")
+    advert_interval: float = option("seconds", 1.0, name="advert_int", min=0.01, max=255, unit="s", help="of adverts")
     preempt: bool = option("bool", True, name="preempt", bare=True, help="take over from a lower one")
     nopreempt: bool = option("bool", False, bare=True, help="leave a lower priority in place")
     preempt_delay: float = option("seconds", 0.0, min=0, max=1000, unit="s", help="wait before that")

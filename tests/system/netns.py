@@ -1,7 +1,6 @@
 """Routers in network namespaces: ours, and keepalived as the peer, on a wire that a third namespace can listen to."""
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from actors.control_client import ask
 from tests.system.lab import ROOT, until
 
 VIP = "10.99.0.100"
@@ -161,6 +161,7 @@ class Witness:
 
     def adverts(self) -> list[tuple[float, str, int]]:
         """Time, source and priority of every advert, once stopped."""
+        time.sleep(1.0)  # what was sent last is on its way through the capture
         self._process.terminate()
         text = self._process.communicate(timeout=10)[0].decode()
         joined = re.sub(r"\n\s+", " ", text)
@@ -193,7 +194,5 @@ def masters(adverts: list[tuple[float, str, int]]) -> list[str]:
 
 def asked(ours: Ours, **request: Any) -> Any:
     """What our control socket says."""
-    command = [sys.executable, "-c", "import json, sys; from actors.control_client import ask; from pathlib import Path; "
-               "print(json.dumps(ask(Path(sys.argv[1]), json.loads(sys.argv[2]))))"]
-    done = subprocess.run([*command, str(ours.socket), json.dumps(request)], cwd=ROOT, check=True, capture_output=True)
-    return json.loads(done.stdout)
+    until(ours.socket.exists)
+    return ask(ours.socket, request)

@@ -45,17 +45,21 @@ def test_the_higher_priority_leads_a_crash_fails_over_and_its_return_takes_back(
     better = pair[0](wire.host(), tmp_path, conf(150, version, interval))
     worse = pair[1](wire.host(), tmp_path, conf(100, version, interval))
     witness = Witness(wire.host())
-    with started(better, worse):
+    with started(better):
         becomes_master(better)
-        assert not worse.is_master()
-        better.kill()
-        ip("-n", better.host.name, "addr", "flush", "to", "10.99.0.100/32", "dev", "eth0")
-        becomes_master(worse)
-        better.start()
-        becomes_master(better)
-        until(lambda: not worse.is_master())
-    adverts = witness.adverts()
-    assert masters(adverts) == [better.host.address, worse.host.address, better.host.address]
+        with started(worse):
+            crash_and_return(better, worse)
+    assert masters(witness.adverts()) == [better.host.address, worse.host.address, better.host.address]
+
+
+def crash_and_return(better: Router, worse: Router) -> None:
+    until(lambda: "BACKUP" in worse.log.read_text())
+    better.kill()
+    ip("-n", better.host.name, "addr", "flush", "to", "10.99.0.100/32", "dev", "eth0")
+    becomes_master(worse)
+    better.start()
+    becomes_master(better)
+    until(lambda: not worse.is_master())
 
 
 @pytest.mark.parametrize("pair", [(Ours, Keepalived), (Keepalived, Ours)], ids=lambda p: p[0].__name__)
