@@ -27,7 +27,7 @@ def routers(config: Config, check_of: CheckOf) -> tuple[Child, ...]:
     """The children that VRRP needs, in start order."""
     instances = config.vrrp_instances
     return (
-        *(Child(f"link/{name}", LinkActor, (name,), ("links",), "vrrp", VITAL) for name in _interfaces(instances)),
+        *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(instances)),
         *(_addresses(instance) for instance in instances),
         *(_router(instance, config.global_defs, check_of) for instance in instances),
     )
@@ -47,7 +47,7 @@ def _addresses(instance: VrrpInstance) -> Child:
     )
     held = tuple(_address(each) for each in (*instance.virtual_addresses, *instance.excluded))
     spec = AddressSpec(f"address/{instance.name}", f"vrrp/{instance.name}", instance.interface, held, announcing)
-    return Child(spec.id, AddressActor, (spec,), ("addresses", "wire"), "vrrp", VITAL)
+    return Child(spec.id, AddressActor, (spec,), ("addresses", "wire"), policy=VITAL)
 
 
 def _address(given: VirtualAddress) -> Address:
@@ -80,7 +80,7 @@ def _router(instance: VrrpInstance, defaults: GlobalDefs, check_of: CheckOf) -> 
         (*_checks(instance, check_of), *_links(instance)),
         not instance.dont_track_primary,
     )
-    return Child(spec.id, VrrpActor, (spec,), ("wire",), "vrrp", VITAL)
+    return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL)
 
 
 def _machine(instance: VrrpInstance, interval: int, defaults: GlobalDefs) -> Router:

@@ -63,6 +63,11 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     follows: tuple[Follow, ...] = ()
     follows_link: bool = True
 
+    @property
+    def addresses(self) -> str:
+        """The id of who holds its addresses."""
+        return f"address/{self.id.partition('/')[2]}"
+
 
 class Reopen(Message, frozen=True):
     """Try again to open a wire that could not be opened."""
@@ -99,7 +104,7 @@ class VrrpActor:
     def on_start(self) -> None:
         """Follow the link and whatever is tracked; the machine starts when all of them have been heard."""
         self._context.subscribe(self._link_id)
-        self._context.subscribe(self._address_id)
+        self._context.subscribe(self._spec.addresses)
         for follow in self._spec.follows:
             self._context.subscribe(follow.source)
 
@@ -154,10 +159,6 @@ class VrrpActor:
     @property
     def _link_id(self) -> str:
         return f"link/{self._spec.endpoint.interface}"
-
-    @property
-    def _address_id(self) -> str:
-        return f"address/{self._spec.id.partition('/')[2]}"
 
     def _verdict(self, follow: Follow) -> Verdict:
         return self._seen.get(follow.source, Verdict.UNKNOWN)

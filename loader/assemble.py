@@ -27,6 +27,7 @@ May raise `OSError` or `ValueError`: their text becomes an error at that keyword
 GLOBAL = plan_of(GlobalDefs, "global_defs")
 SERVICE = plan_of(VirtualServer, "virtual_server")
 INSTANCE = plan_of(VrrpInstance, "vrrp_instance")
+VRID = "virtual_router_id"
 
 
 class Assembly:
@@ -92,7 +93,7 @@ class Assembly:
         if self._reader.is_whole:
             self._follow(declared)
         self._complete({checker.name: checker for checker in values[Checker]})
-        instances = tuple(each.of_version(defs.vrrp_version) for each in values[VrrpInstance])
+        instances = tuple(self._settled(each, defs) for each in values[VrrpInstance])
         return Config(defs, tuple(values[Checker]), tuple(values[VirtualServer]), instances)
 
     def _block(self, plans: Mapping[str, Plan], statement: Statement) -> tuple[Any, tuple[object, ...]]:
@@ -163,6 +164,8 @@ class Assembly:
         if first is not statement:
             what = f"checker {key}" if isinstance(key, str) else " ".join(words(statement.text))
             message = f"{shown(what)} is declared twice"
+            if isinstance(key, tuple) and key[0] == VRID:
+                message = f"virtual_router_id {key[2]} is taken on {key[1]}"
             related = (("first declared here", self._heading(first)),)
             self.problems.append(error(message, self._heading(statement), related=related))
 
@@ -178,6 +181,15 @@ class Assembly:
             if name not in named:
                 message = f"nobody names the checker {shown(name)}: it is not run"
                 self.problems.append(warning(message, self._heading(statement)))
+
+    def _settled(self, instance: VrrpInstance, defs: GlobalDefs) -> VrrpInstance:
+        """With its version, which ``global_defs`` may have said, and which its interval has to fit."""
+        settled = instance.of_version(defs.vrrp_version)
+        if instance.version == 0 and settled.version == 2 and settled.advert_interval % 1:
+            message = f"VRRPv2 adverts come in whole seconds, not {settled.advert_interval:g}"
+            statement = self._instances[(instance.name,)]
+            self.problems.append(error(message, self._heading(statement), "add version 3"))
+        return settled
 
     def _complete(self, known: Mapping[str, Checker]) -> None:
         """A router has no address for a checker to take: it has to bring its own."""
@@ -225,7 +237,7 @@ def _identity(fields: Mapping[str, Any]) -> tuple[object, ...]:
     if fields.get("fwmark"):
         return fields["fwmark"], fields["family"]
     if fields.get("vrid") and fields.get("interface"):
-        return "vrid", fields["interface"], fields["vrid"], fields["family"]
+        return VRID, fields["interface"], fields["vrid"], fields["family"]
     return (fields["address"], fields["port"], fields["protocol"]) if fields.get("address") else ()
 
 
