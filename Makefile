@@ -42,6 +42,7 @@ $(VENV)/.run: requirements.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	@PYTHON="$(BIN)/python" .ci/system-packages tests
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements-dev.txt
 	@touch $@
 

@@ -13,6 +13,7 @@ UNCUT = 10_000
 GOOD, BAD, UNSURE, ASIDE = "green", "bold red", "yellow", "dim"
 STYLES = {
     "OK": GOOD, "FAILED": BAD, "UNKNOWN": UNSURE,
+    "MASTER": GOOD, "BACKUP": ASIDE, "FAULT": BAD, "INIT": UNSURE,
     "RUNNING": GOOD, "RESTARTING": UNSURE, "PARKED": BAD, "STOPPED": ASIDE,
 }  # fmt: skip
 
@@ -54,7 +55,8 @@ def _parts(reply: Row) -> Iterable[RenderableType]:
         return [Text(line) for line in reply["lines"]]
     if "tree" in reply:
         return [tree(reply["tree"])]
-    tables = (services(reply["services"]), servers(reply["servers"]), checkers(reply["checkers"]))
+    shown = (("routers", routers), ("services", services), ("servers", servers), ("checkers", checkers))
+    tables = [view(reply[name]) for name, view in shown if reply.get(name) or name != "routers"]
     return [headline(reply), *(part for table in tables for part in (Text(), table))]
 
 
@@ -63,6 +65,23 @@ def headline(status: Row) -> Text:
     facts = ("router_id", "dataplane", "config")
     said = [str(status[name]) for name in facts if status.get(name)]
     return Text("  ".join([*said, f"pid {status.get('pid')}", f"up {duration(status.get('uptime'))}"]), "bold")
+
+
+def routers(rows: Iterable[Row]) -> Table:
+    """One line a virtual router."""
+    table = _table("ROUTER", "ROLE", "PRIORITY>", "VRID>", "INTERFACE", "VERSION>", "ADDRESSES", "REASON")
+    for row in rows:
+        table.add_row(
+            Text(row["id"]),
+            _state(row["role"]),
+            f"{row['priority']}/{row['configured_priority']}",
+            *_figures(row, "vrid"),
+            Text(row["interface"]),
+            *_figures(row, "version"),
+            Text("held", GOOD) if row["holds_addresses"] else Text("not held", ASIDE),
+            Text(row["reason"]),
+        )
+    return table
 
 
 def services(rows: Iterable[Row]) -> Table:

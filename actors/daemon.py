@@ -25,10 +25,12 @@ from actors.control import ControlServer
 from actors.control_client import default_path
 from actors.core.status import CheckStatus
 from actors.messages import Crash, Died, Message, Revive, Shutdown, Stop, Stopped
-from actors.planes import DataPlane
+from actors.planes import DataPlane, PlaneUnavailable
 from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import DryRunPlane
+from actors.planes.netlink import NetlinkAddresses, NetlinkLinks
 from actors.planes.userspace import UserspacePlane
+from actors.planes.wire import RawWire
 from actors.probing import PluginProbes
 from actors.runtime.engine import Engine
 from actors.runtime.lanes import Lanes
@@ -75,25 +77,33 @@ class Daemon:
         self._spared: Tree | None = None
         self._ended: AsyncResult = AsyncResult()
         self._reloading = BoundedSemaphore()
+        self._balances = False
 
     def run(self) -> int:
         """Run until told to end; the exit code. Raises `PlaneUnavailable` before anything is touched."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload asked for before it can be carried out is no end
         dry = self._settings.dry_run
-        plane: DataPlane = DryRunPlane() if dry else PLANES[self._config.global_defs.dataplane]()
-        plane.open()
+        self._plane: DataPlane = DryRunPlane() if dry else PLANES[self._config.global_defs.dataplane]()
+        self._open_plane(self._config)
         spawner = DryRunSpawner() if dry else Spawner()
         try:
-            return self._serve(plane, spawner)
+            return self._serve(self._plane, spawner)
         finally:
-            plane.close()
+            self._plane.close()
             spawner.close()
+
+    def _open_plane(self, config: Config) -> None:
+        """A router that balances no load needs no data plane."""
+        if config.virtual_servers and not self._balances:
+            self._plane.open()
+            self._balances = True
 
     def _serve(self, plane: DataPlane, spawner: Spawner | DryRunSpawner) -> int:
         ports: dict[str, Any] = {}
         engine = Engine(ports)
         self._probes = PluginProbes(self._configuration.found.checkers, Lanes(engine.workers))
         ports |= {"plane": plane, "spawner": spawner, "probes": self._probes, "random": Random()}
+        ports |= {"wire": RawWire(), "addresses": NetlinkAddresses(), "links": NetlinkLinks()}
         ports |= {"launcher": engine.system, "ended": self._ended.set}
         self._system = engine.system
         self._system.unsupervised = self._leaderless
@@ -163,6 +173,10 @@ class Daemon:
         return loaded.config, grow(loaded.config, default_identity()), _fixed(self._config, loaded.config)
 
     def _take_over(self, config: Config, tree: Tree, refusal: str) -> None:
+        try:
+            self._open_plane(config)
+        except PlaneUnavailable as error:
+            refusal = refusal or str(error)
         if refusal:
             log.error("reload failed, nothing has changed", diagnostics=refusal)
             return

@@ -11,12 +11,21 @@ from greenlet import greenlet
 
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.core.quorum import Member
-from actors.core.status import CheckStatus, ChildStatus, ServerStatus, ServiceStatus, Verdict
+from actors.core.status import (
+    AddressStatus,
+    CheckStatus,
+    ChildStatus,
+    ServerStatus,
+    ServiceStatus,
+    Verdict,
+    VrrpStatus,
+)
 from actors.core.table import endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.runtime.system import System
 from actors.supervisor_actor import Charge, SupervisorActor
+from actors.vrrp_actor import VrrpActor, VrrpSpec
 
 VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields may come at any time."""
@@ -48,6 +57,27 @@ class Snapshot:
             "checkers": [self._checker(charge) for charge in self._in_turns(CheckerActor)],
             "servers": [row for charge in self._in_turns(IpvsActor) for row in self._servers(charge)],
             "services": [self._service(charge) for charge in self._in_turns(IpvsActor)],
+            "routers": [self._router(charge) for charge in self._in_turns(VrrpActor)],
+        }
+
+    def _router(self, charge: Charge) -> dict[str, Any]:
+        spec: VrrpSpec = charge.child.args[0]
+        board = self._supervisor.board
+        said, held = board.last(spec.id), board.last(spec.addresses)
+        status = said if isinstance(said, VrrpStatus) else VrrpStatus(spec.id, "INIT", spec.router.priority)
+        actor = self._actor(charge, VrrpActor)
+        return {
+            "id": spec.id,
+            "role": status.role,
+            "priority": status.priority,
+            "configured_priority": spec.router.priority,
+            "reason": status.reason,
+            "interface": spec.endpoint.interface,
+            "vrid": spec.endpoint.vrid,
+            "version": spec.router.version,
+            "holds_addresses": isinstance(held, AddressStatus) and held.held,
+            "packets": dict(actor.counts) if actor else {},
+            "phase": charge.phase.value,
         }
 
     def tree(self) -> list[dict[str, Any]]:

@@ -5,6 +5,9 @@
   ``check/NAME[@ADDRESS:PORT]``      one for each different check that anybody names
   ``vs/ADDRESS:PORT:PROTO/rs/…``     one for each real server
   ``vs/ADDRESS:PORT:PROTO``          one for each virtual server
+  ``link/NAME``                      one for each interface that a router uses or tracks
+  ``address/NAME``                   one for each vrrp_instance: its virtual addresses
+  ``vrrp/NAME``                      one for each vrrp_instance
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +23,7 @@ from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.messages import Program
 from actors.notify_actor import FAREWELL, NotifyActor
 from actors.real_server_actor import RealServerActor, RealServerSpec
+from actors.routers import routers
 from actors.supervisor_actor import Child
 from loader.model import Checker, Config, Identity, RealServer, Script, VirtualServer
 
@@ -44,8 +48,8 @@ class Checks:
         self._names: dict[str, dict[str, None]] = {}
         self.specs: dict[str, CheckerSpec] = {}
 
-    def follow(self, name: str, server: RealServer) -> str:
-        """The id of the check that ``server`` means by ``name``."""
+    def follow(self, name: str, server: RealServer | None = None) -> str:
+        """The id of the check that ``server`` means by ``name``; without one, of a check that has its own target."""
         checker = self._declared[name]
         spec = _check(checker, server)
         nameless = msgspec.structs.replace(spec, id="")
@@ -81,11 +85,13 @@ def grow(config: Config, identity: Identity | None = None) -> Tree:
     checks = Checks(config)
     default = config.global_defs.script_user or identity or Identity("")
     servers = [_servers(service, checks, default) for service in config.virtual_servers]
+    vrrp = routers(config, checks.follow)
     children = (
         Child("notify", NotifyActor, (), ("spawner",), policy=VITAL, stop_limit=FAREWELL + 1.0),
         *(Child(id, CheckerActor, (spec,), ("probes", "random")) for id, spec in checks.specs.items()),
         *(child for group in servers for child in group),
         *(_service(service, default) for service in config.virtual_servers),
+        *vrrp,
     )
     return Tree(children, dict(checks.names()))
 
@@ -155,10 +161,11 @@ def _program(script: Script | None, default: Identity) -> Program | None:
     return Program(script.command, default.user, default.group)
 
 
-def _check(checker: Checker, server: RealServer) -> CheckerSpec:
+def _check(checker: Checker, server: RealServer | None) -> CheckerSpec:
     """One check. What it leaves open of its target comes from the server; then so do the settings it leaves open."""
-    whole = checker.connect_ip is not None and checker.connect_port is not None
-    address, port = checker.connect_ip or server.address, checker.connect_port or server.port
+    whole = server is None or (checker.connect_ip is not None and checker.connect_port is not None)
+    address = checker.connect_ip or (server.address if server else "")
+    port = checker.connect_port or (server.port if server else 0)
     given = _settings(checker, None if whole else server)
     retry = given("retry", RETRY)
     interval = given("delay_loop", DELAY_LOOP)

@@ -13,10 +13,11 @@ from loader.fields import Block
 from loader.grammar import Statement, flaws, word_spans, words
 from loader.includes import Reader
 from loader.meaning import PREFIXES, checker, global_defs
-from loader.model import Checker, Config, GlobalDefs, VirtualServer
+from loader.model import Checker, Config, GlobalDefs, VirtualServer, VrrpInstance
 from loader.schema import Plan, plan_of, plugin_plan
 from loader.services import virtual_server
 from loader.source import Position, Source
+from loader.vrrp import vrrp_instance
 
 Schemas = Callable[[str], Mapping[str, Block]]
 """Gives the blocks of all checker plugins by bare keyword, for a ``plugin_checker_location`` ("" if unset).
@@ -25,6 +26,8 @@ May raise `OSError` or `ValueError`: their text becomes an error at that keyword
 
 GLOBAL = plan_of(GlobalDefs, "global_defs")
 SERVICE = plan_of(VirtualServer, "virtual_server")
+INSTANCE = plan_of(VrrpInstance, "vrrp_instance")
+VRID = "virtual_router_id"
 
 
 class Assembly:
@@ -39,6 +42,7 @@ class Assembly:
         self._hints: dict[str, str] = {}
         self._decoder = Decoder(reader, users, self._hints)
         self._references: list[tuple[Reference, Statement]] = []
+        self._instances: dict[tuple[str, ...], Statement] = {}
 
     def config(self, schemas: Schemas) -> Config | None:
         """The configuration, None when there is any error."""
@@ -74,11 +78,11 @@ class Assembly:
         """Checkers and virtual servers, and what they say of each other."""
         self._hints.update({bare: f"declare RT_{bare} NAME {{ ... }}, and name it in 'checkers'" for bare in blocks})
         plans = {p + bare: plugin_plan(Checker, p + bare, block) for bare, block in blocks.items() for p in PREFIXES}
-        plans[SERVICE.title] = SERVICE
+        plans |= {plan.title: plan for plan in (SERVICE, INSTANCE)}
         self._cache.begin(self._users)
         declared: dict[str, Statement] = {}
         services: dict[tuple[object, ...], Statement] = {}
-        values: dict[type[Any], list[Any]] = {Checker: [], VirtualServer: []}
+        values: dict[type[Any], list[Any]] = {Checker: [], VirtualServer: [], VrrpInstance: []}
         for statement in found:
             value, identity = self._block(plans, statement)
             self._declare(declared, statement)
@@ -88,7 +92,9 @@ class Assembly:
                 values[type(value)].append(value)
         if self._reader.is_whole:
             self._follow(declared)
-        return Config(defs, tuple(values[Checker]), tuple(values[VirtualServer]))
+        self._complete({checker.name: checker for checker in values[Checker]})
+        instances = tuple(self._settled(each, defs) for each in values[VrrpInstance])
+        return Config(defs, tuple(values[Checker]), tuple(values[VirtualServer]), instances)
 
     def _block(self, plans: Mapping[str, Plan], statement: Statement) -> tuple[Any, tuple[object, ...]]:
         """The value of a top-level block, None when it has errors, and its identity when it is a service."""
@@ -121,10 +127,13 @@ class Assembly:
 
     def _decoded(self, plan: Plan, statement: Statement, text: str, at: Position) -> Entry:
         draft = self._draft(plan, statement)
-        fields = virtual_server(draft, self._placer(draft, text)) if plan is SERVICE else checker(draft)
+        if plan is SERVICE:
+            fields = virtual_server(draft, self._placer(draft, text))
+        else:
+            fields = vrrp_instance(draft) if plan is INSTANCE else checker(draft)
         is_good = not any(problem.severity is Severity.ERROR for problem in draft.problems)
         value = plan.built(**fields, at=at) if is_good and plan.built else None
-        return Entry(value, _identity(fields), tuple(draft.problems), tuple(_references(draft)))
+        return Entry(value, _identity(fields), tuple(draft.problems), tuple(_references(draft, fields)))
 
     def _draft(self, plan: Plan, statement: Statement) -> Draft:
         """A top-level block, decoded with its marks counted from its own first character."""
@@ -147,12 +156,16 @@ class Assembly:
         name = words(statement.text)[1:2]
         if name and _first(statement)[:3] in PREFIXES:
             self._once(declared, name[0], statement)
+        elif name and _first(statement) == INSTANCE.title:
+            self._once(self._instances, (name[0],), statement)
 
     def _once(self, seen: dict[Any, Statement], key: object, statement: Statement) -> None:
         first = seen.setdefault(key, statement)
         if first is not statement:
             what = f"checker {key}" if isinstance(key, str) else " ".join(words(statement.text))
             message = f"{shown(what)} is declared twice"
+            if isinstance(key, tuple) and key[0] == VRID:
+                message = f"virtual_router_id {key[2]} is taken on {key[1]}"
             related = (("first declared here", self._heading(first)),)
             self.problems.append(error(message, self._heading(statement), related=related))
 
@@ -168,6 +181,24 @@ class Assembly:
             if name not in named:
                 message = f"nobody names the checker {shown(name)}: it is not run"
                 self.problems.append(warning(message, self._heading(statement)))
+
+    def _settled(self, instance: VrrpInstance, defs: GlobalDefs) -> VrrpInstance:
+        """With its version, which ``global_defs`` may have said, and which its interval has to fit."""
+        settled = instance.of_version(defs.vrrp_version)
+        if instance.version == 0 and settled.version == 2 and settled.advert_interval % 1:
+            message = f"VRRPv2 adverts come in whole seconds, not {settled.advert_interval:g}"
+            statement = self._instances[(instance.name,)]
+            self.problems.append(error(message, self._heading(statement), "add version 3"))
+        return settled
+
+    def _complete(self, known: Mapping[str, Checker]) -> None:
+        """A router has no address for a checker to take: it has to bring its own."""
+        for reference, statement in self._references:
+            checker = known.get(reference.name)
+            if reference.alone and checker and (checker.connect_ip is None or checker.connect_port is None):
+                message = f"the checker {shown(reference.name)} has no target of its own"
+                hint = "give it connect_ip and connect_port"
+                self.problems.append(error(message, self._spot(reference, statement), hint))
 
     def _spot(self, reference: Reference, service: Statement) -> Mark:
         """The place of a checker's name in a real server."""
@@ -205,11 +236,16 @@ def _identity(fields: Mapping[str, Any]) -> tuple[object, ...]:
     """What makes a service the same as another; empty for other blocks, and for services whose head was refused."""
     if fields.get("fwmark"):
         return fields["fwmark"], fields["family"]
+    if fields.get("vrid") and fields.get("interface"):
+        return VRID, fields["interface"], fields["vrid"], fields["family"]
     return (fields["address"], fields["port"], fields["protocol"]) if fields.get("address") else ()
 
 
-def _references(draft: Draft) -> list[Reference]:
-    """The checkers that the real servers of a service name."""
+def _references(draft: Draft, fields: Mapping[str, Any]) -> list[Reference]:
+    """The checkers that the real servers of a service name, or that a router names."""
+    if draft.plan is INSTANCE:
+        place = draft.body.places.get("checkers")
+        return [Reference(each.name, place, 0, "", alone=True) for each in fields["checkers"]] if place else []
     return [
         Reference(name, server.body.places["checkers"], server.head.inside, server.head.file)
         for server in draft.values.get("real_servers", ())

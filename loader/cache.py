@@ -8,12 +8,16 @@ from loader.schema import Plan
 
 
 class Reference(NamedTuple):
-    """A checker's name in a real server: its statement, in the text that begins at ``inside`` (of ``file`` if set)."""
+    """A checker's name in a block: its statement, in the text that begins at ``inside`` (of ``file`` if set).
+
+    ``alone``: the block has no address that could complete the checker's own.
+    """
 
     name: str
     statement: Statement
     inside: int
     file: str
+    alone: bool = False
 
 
 class Entry(NamedTuple):

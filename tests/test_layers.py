@@ -11,13 +11,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("actors", "loader", "plugins")
 
-PLANES_CONTRACT = "actors.planes.__init__"
+CONTRACTS = ("actors.planes.__init__", "actors.planes.network")
 CORE = ("actors.core.*",)
 RUNTIME = ("actors.runtime.*",)
 VALUES = ("actors.messages", *CORE)
 EVERYTHING = ("*",)
 
-WIRING = ("main", "daemon", "configuration", "tree", "picture", "snapshot", "probing")
+WIRING = ("main", "daemon", "configuration", "tree", "picture", "snapshot", "probing", "routers")
 ASSEMBLY = tuple(f"actors.{name}" for name in WIRING)
 """See everything, and are seen by each other alone."""
 
@@ -32,7 +32,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.messages", VALUES, PURE),
     ("actors.runtime.*", (*RUNTIME, *VALUES, "plugins.api.*"), None),
     ("actors.planes.*", ("actors.planes.*", *CORE), None),
-    ("actors.*_actor", (*VALUES, *RUNTIME, PLANES_CONTRACT, "loader.model", "plugins.api.*"), PURE | {"random"}),
+    ("actors.*_actor", (*VALUES, *RUNTIME, *CONTRACTS, "loader.model", "plugins.api.*"), PURE | {"random"}),
     ("actors.scripts", (), set(sys.stdlib_module_names)),
     ("actors.spawner", VALUES, None),
     ("actors.reference", ("loader.*", "plugins.*"), None),

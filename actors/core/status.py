@@ -66,4 +66,32 @@ class ChildStatus(Status, frozen=True):
     error: str = ""
 
 
-AnyStatus = CheckStatus | ServerStatus | ServiceStatus | ChildStatus
+class VrrpStatus(Status, frozen=True):
+    """A virtual router: INIT, BACKUP, MASTER or FAULT, its effective priority, and why it took that role."""
+
+    role: str
+    priority: int
+    reason: str = ""
+
+
+class LinkStatus(Status, frozen=True):
+    """An interface: whether it is up and running, its hardware address, and the addresses that it has."""
+
+    up: bool
+    mac: str = ""
+    addresses: tuple[str, ...] = ()
+
+    def source_of(self, family: int) -> str:
+        """The address that adverts are sent from: the first of IPv4, the first link-local of IPv6; empty if none."""
+        own = (a for a in self.addresses if (":" in a) == (family == 6))
+        return next((a for a in own if family == 4 or a.startswith("fe80:")), "")
+
+
+class AddressStatus(Status, frozen=True):
+    """The virtual addresses of a router: whether they are held, and what keeps them from being."""
+
+    held: bool
+    fault: str = ""
+
+
+AnyStatus = CheckStatus | ServerStatus | ServiceStatus | ChildStatus | VrrpStatus | LinkStatus | AddressStatus

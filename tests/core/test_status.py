@@ -7,7 +7,19 @@ import pytest
 
 from actors import messages
 from actors.checker_actor import Overdue, ProbeNow
-from actors.core.status import AnyStatus, CheckStatus, ChildStatus, Phase, ServerStatus, ServiceStatus, Status, Verdict
+from actors.core.status import (
+    AddressStatus,
+    AnyStatus,
+    CheckStatus,
+    ChildStatus,
+    LinkStatus,
+    Phase,
+    ServerStatus,
+    ServiceStatus,
+    Status,
+    Verdict,
+    VrrpStatus,
+)
 from actors.ipvs_actor import Reconcile
 from actors.supervisor_actor import Calm, StopOverdue
 
@@ -17,6 +29,9 @@ STATUSES: list[Any] = [
     ServerStatus("vs/[::1]:80:tcp/rs/[::2]:80", Verdict.FAILED, 3, "check/web: FAILED, refused"),
     ServiceStatus("vs/fwmark:7", quorum=False, servers_up=0, sorry=True, error="no such device"),
     ChildStatus("child/check/web", Phase.PARKED, 6, "ValueError: ü"),
+    VrrpStatus("vrrp/VI_1", "MASTER", 150, "no advert for 3.61 s"),
+    LinkStatus("link/eth0", True, "02:00:00:00:00:01", ("10.0.0.1", "fe80::1")),
+    AddressStatus("address/VI_1", False, "adding 10.0.0.100/24 to eth0: no"),
 ]
 MESSAGES: list[Any] = [
     messages.Stop(final=False),

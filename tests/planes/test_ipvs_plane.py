@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from actors.core.table import AddDestination, AddService, Destination, EditService, Service, ServiceKey
 from actors.planes import PlaneError, PlaneUnavailable
+from actors.planes.channel import Channel, Refused, frames
 from actors.planes.ipvs import IpvsPlane, _missing
-from actors.planes.ipvs.channel import Channel, Refused, frames
 from actors.planes.ipvs.codec import decode_load, decode_service
 from tests.planes.kernel import (
     DONE,

@@ -1,4 +1,4 @@
-"""A backend that starts fast and serves little: ``backend.py PORT`` answers every HTTP request with its port.
+"""A backend that starts fast and serves little: ``backend.py PORT [ADDRESS]`` answers each HTTP request with its port.
 
 Run as a process of its own, so that a test can kill it.
 """
@@ -8,11 +8,11 @@ import socket
 import sys
 
 
-def serve(port: int) -> None:
+def serve(port: int, address: str) -> None:
     """Answer until killed."""
     server = socket.socket()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.bind(("127.0.0.1", port))
+    server.bind((address, port))
     server.listen(1024)
     body = f"{port}\n".encode()
     reply = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
@@ -40,4 +40,4 @@ def answer(client: socket.socket, poll: select.epoll, reply: bytes) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), *(sys.argv[2:] or ["127.0.0.1"]))

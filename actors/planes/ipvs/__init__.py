@@ -22,8 +22,8 @@ from actors.core.table import (
     title,
 )
 from actors.planes import PlaneError, PlaneUnavailable
+from actors.planes.channel import LIMIT, Channel, Refused, connect, explained
 from actors.planes.ipvs import codec
-from actors.planes.ipvs.channel import LIMIT, Channel, Refused, connect, explained
 
 Decoded = TypeVar("Decoded")
 

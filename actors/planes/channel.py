@@ -1,4 +1,4 @@
-"""One generic netlink socket, one request at a time: send, then read until the kernel has said all.
+"""One netlink socket, one request at a time: send, then read until the kernel has said all.
 
 Knows netlink's frame, not what is in it: payloads go in and come out as bytes.
 """
@@ -50,12 +50,12 @@ class _Silence(Exception):
     """The limit of a request has passed."""
 
 
-def connect() -> Any:
-    """A generic netlink socket that waits cooperatively. Raises OSError."""
-    sock = gevent_socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+def connect(protocol: int = NETLINK_GENERIC, groups: int = 0, buffer: int = 1 << 20) -> Any:
+    """A netlink socket that waits cooperatively, in the multicast ``groups`` (a mask). Raises OSError."""
+    sock = gevent_socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
     try:
-        sock.bind((0, 0))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        sock.bind((0, groups))
     except OSError:
         sock.close()
         raise
@@ -99,17 +99,20 @@ class Channel:
                 break
         raise Refused(f"the answer about the family {name} makes no sense")
 
-    def ask(self, kind: int, payload: bytes, dump: bool = False) -> list[bytes]:
-        """Make a request of message type ``kind``; the payloads of the replies. Raises `Refused`."""
+    def ask(self, kind: int, payload: bytes, dump: bool = False, answer: int = 0) -> list[bytes]:
+        """Make a request of message type ``kind``; the payloads of the replies. Raises `Refused`.
+
+        Replies are of the same type in generic netlink; elsewhere ``answer`` names theirs.
+        """
         with self._turn:
             try:
-                return self._exchange(kind, payload, REQUEST | (DUMP if dump else ACK))
+                return self._exchange(kind, payload, REQUEST | (DUMP if dump else ACK), answer or kind)
             except BaseException as error:
                 if type(error) is not Refused:
                     self.close()
                 raise
 
-    def _exchange(self, kind: int, payload: bytes, flags: int) -> list[bytes]:
+    def _exchange(self, kind: int, payload: bytes, flags: int, answer: int) -> list[bytes]:
         self._sequence = self._sequence % 0xFFFFFFFF + 1
         frame = HEADER.pack(HEADER.size + len(payload), kind, flags, self._sequence, 0) + payload
         try:
@@ -117,7 +120,7 @@ class Channel:
                 if self._socket is None:
                     self._socket = self._connect()
                 self._socket.send(frame)
-                return list(self._replies(kind, self._sequence))
+                return list(self._replies(answer, self._sequence))
         except _Silence:
             raise Broken(f"no answer within {self._limit:g} s", errno.ETIMEDOUT) from None
         except OSError as error:  # ENOBUFS among them: a part of the answer was lost

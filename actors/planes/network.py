@@ -1,0 +1,84 @@
+"""What the VRRP actors need of the network: adverts and announcements, addresses, links. Contracts and values only."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where the adverts of one virtual router go and come from: ``destinations`` are its group or its unicast peers."""
+
+    interface: str
+    family: int
+    vrid: int
+    destinations: tuple[str, ...]
+    ttl: int = 255
+
+
+class Received(msgspec.Struct, frozen=True, tag=True):
+    """An advert as it came: the VRRP message and the facts of its IP header (``ttl`` None where unknown)."""
+
+    pdu: bytes
+    source: str
+    destination: str
+    ttl: int | None
+
+
+class Wire(Protocol):
+    """Sends and receives adverts and announcements. Nothing blocks; raises `PlaneError`."""
+
+    def open(self, endpoint: Endpoint, source: str, heard: Callable[[Received], None]) -> None:
+        """Listen for the endpoint's VRID; ``heard`` is called on the event loop. Adverts go out from ``source``."""
+
+    def close(self, endpoint: Endpoint) -> None:
+        """Listen no more."""
+
+    def send(self, endpoint: Endpoint, destination: str, pdu: bytes) -> None:
+        """Send one advert."""
+
+    def drain(self, endpoint: Endpoint) -> None:
+        """Hand over at once what lies unread in the endpoint's socket."""
+
+    def announce(self, interface: str, frame: bytes) -> None:
+        """Send a whole Ethernet frame."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A virtual address with its prefix length, and where it goes (empty: the router's interface)."""
+
+    address: str
+    prefix: int
+    interface: str = ""
+    label: str = ""
+    scope: str = ""
+    broadcast: str = ""
+
+
+class Addresses(Protocol):
+    """Addresses of this machine's interfaces; raises `PlaneError`, also for part of a batch."""
+
+    def add(self, interface: str, addresses: tuple[Address, ...]) -> None:
+        """Add all; one that is there already is fine."""
+
+    def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
+        """Remove all; one that is not there is fine."""
+
+
+class LinkEvent(msgspec.Struct, frozen=True):
+    """The present state of an interface; ``up`` means up and running, False also when there is none."""
+
+    interface: str
+    up: bool
+    mac: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+class Links(Protocol):
+    """Tells of interfaces."""
+
+    def watch(self, interface: str, changed: Callable[[LinkEvent], None]) -> None:
+        """Have ``changed`` called on the event loop, now with the present state and then with each change."""
+
+    def unwatch(self, interface: str) -> None:
+        """No more."""

@@ -1,0 +1,305 @@
+"""One vrrp_instance: feeds the state machine, arms its timers, sends its adverts, publishes its role.
+
+It decides nothing (that is `actors.core.vrrp`) and touches no address (an address actor follows its role).
+"""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from actors.core.packet import decode_advert, encode_advert
+from actors.core.packet_checks import Expected, validate
+from actors.core.packet_values import Advert, Header, Reject
+from actors.core.repeats import Repeats
+from actors.core.status import AddressStatus, CheckStatus, LinkStatus, Verdict, VrrpStatus
+from actors.core.vrrp import DUE, initial, step
+from actors.core.vrrp_election import advert_seconds
+from actors.core.vrrp_values import (
+    Action,
+    Arm,
+    Disarm,
+    Event,
+    Faulted,
+    Heard,
+    Recovered,
+    Router,
+    Send,
+    Shift,
+    Shutdown,
+    Startup,
+    Timer,
+    Weighed,
+)
+from actors.messages import Message, Replayed
+from actors.planes import PlaneError
+from actors.planes.network import Endpoint, Received, Wire
+from actors.runtime.actor import Context
+
+REOPEN = 1.0
+"""Seconds until a wire that could not be opened is tried again."""
+
+QUIET = 60.0
+"""Seconds between two log lines about the same fault of received packets."""
+
+
+class Follow(msgspec.Struct, frozen=True):
+    """Something tracked: a status' id, and what it does. Weight 0 is FAULT while it is not OK; otherwise the priority
+    gains a positive weight while it is, and loses a negative one while it is not (keepalived's rule)."""
+
+    source: str
+    weight: int = 0
+
+
+class VrrpSpec(msgspec.Struct, frozen=True):
+    """A vrrp_instance. ``router`` lacks its address, which the link tells unless ``source`` is configured."""
+
+    id: str
+    router: Router
+    endpoint: Endpoint
+    advert: Advert
+    expected: Expected
+    source: str = ""
+    follows: tuple[Follow, ...] = ()
+    follows_link: bool = True
+
+    @property
+    def addresses(self) -> str:
+        """The id of who holds its addresses."""
+        return f"address/{self.id.partition('/')[2]}"
+
+
+class Reopen(Message, frozen=True):
+    """Try again to open a wire that could not be opened."""
+
+
+class TimerDue(Message, frozen=True):
+    """A timer of the state machine fired."""
+
+    timer: Timer
+
+
+class VrrpActor:
+    """Adverts come from the wire's callback as messages, so that all that the machine hears has one order."""
+
+    def __init__(self, context: Context, spec: VrrpSpec, wire: Wire) -> None:
+        self._context = context
+        self._spec = spec
+        self._wire = wire
+        self._router = spec.router
+        self._state = initial(spec.router)
+        self._link: LinkStatus | None = None
+        self._seen: dict[str, Verdict] = {}
+        self._address_fault = ""
+        self._wire_fault = ""
+        self._unread = 1 + len(spec.follows)
+        self._due: dict[Timer, float] = {}
+        self._warnings = Repeats(QUIET)
+        self._open = False
+        self._told_weight = spec.router.priority
+        self._told_fault = ""
+        self._status: VrrpStatus | None = None
+        self.counts: Counter[str] = Counter()
+
+    def on_start(self) -> None:
+        """Follow the link and whatever is tracked; the machine starts when all of them have been heard."""
+        self._context.subscribe(self._link_id)
+        self._context.subscribe(self._spec.addresses)
+        for follow in self._spec.follows:
+            self._context.subscribe(follow.source)
+
+    def receive(self, message: Any) -> None:
+        """An advert, a timer, or news of what is followed."""
+        match message:
+            case Received():
+                self._hear(message)
+            case TimerDue(timer):
+                self._ring(timer)
+            case LinkStatus(source, up):
+                self._seen[source] = Verdict.OK if up else Verdict.FAILED
+                if source == self._link_id:
+                    self._move(message)
+                self._consider()
+            case CheckStatus(source, verdict):
+                self._seen[source] = verdict
+                self._consider()
+            case AddressStatus():
+                self._address_fault = message.fault
+                self._consider()
+            case Reopen():
+                self._reopen(self._link is not None and self._link.up)
+                self._consider()
+            case Replayed():
+                self._unread -= 1
+                if self._unread < 0:
+                    self._begin()
+
+    def on_stop(self, final: bool) -> None:
+        """Leave with priority 0, and close the wire."""
+        self._feed(Shutdown())
+        if self._open:
+            self._wire.close(self._spec.endpoint)
+
+    def explain(self) -> list[str]:
+        """For an operator: the role, its cause, the sum of the priority, and what came over the wire."""
+        state, spec = self._state, self._spec
+        rejected = [f"  {reason}: {count}" for reason, count in sorted(self.counts.items())]
+        follows = [f"  {f.source}: {self._verdict(f).value}, weight {f.weight}" for f in spec.follows]
+        return [
+            f"{state.role.value} since: {state.reason}",
+            f"priority {state.priority}, of which {self._router.priority} is configured",
+            *follows,
+            f"version {self._router.version}, advert every {advert_seconds(self._router):g} s, on "
+            f"{spec.endpoint.interface} as {self._router.address or 'nobody yet'}",
+            *(["packets:", *rejected] if rejected else []),
+        ]
+
+    # What speaks against it
+
+    @property
+    def _link_id(self) -> str:
+        return f"link/{self._spec.endpoint.interface}"
+
+    def _verdict(self, follow: Follow) -> Verdict:
+        return self._seen.get(follow.source, Verdict.UNKNOWN)
+
+    def _faults(self) -> list[str]:
+        faults = []
+        if self._link is None:
+            faults.append(f"interface {self._spec.endpoint.interface} is unknown")
+        elif self._spec.follows_link and not self._link.up:
+            faults.append(f"interface {self._spec.endpoint.interface} is down")
+        if not self._router.address:
+            faults.append("no source address")
+        faults += [fault for fault in (self._wire_fault, self._address_fault) if fault]
+        bad = [f for f in self._spec.follows if not f.weight and self._verdict(f) is not Verdict.OK]
+        return [*faults, *(f"{f.source} is {self._verdict(f).value}" for f in bad)]
+
+    def _weight(self) -> int:
+        total = self._router.priority
+        for follow in self._spec.follows:
+            good = self._verdict(follow) is Verdict.OK
+            if (follow.weight > 0 and good) or (follow.weight < 0 and not good):
+                total += follow.weight
+        return total
+
+    def _consider(self) -> None:
+        """Tell the machine what has changed of all that speaks for and against the router."""
+        if self._unread >= 0:
+            return
+        if self._weight() != self._told_weight:
+            self._told_weight = self._weight()
+            self._feed(Weighed(self._told_weight))
+        faults = "; ".join(self._faults())
+        if faults and faults != self._told_fault:
+            self._feed(Faulted(faults))
+        elif self._told_fault and not faults:
+            self._feed(Recovered())
+        self._told_fault = faults
+
+    def _begin(self) -> None:
+        """All that is followed has been heard once: what speaks against the router comes before `Startup`."""
+        self._consider()
+        self._feed(Startup())
+
+    def _move(self, link: LinkStatus) -> None:
+        """Take over the link's state; with another source address, the wire is opened anew."""
+        self._link = link
+        address = self._spec.source or link.source_of(self._spec.endpoint.family)
+        if address == self._router.address and link.up == self._open:
+            return
+        self._router = msgspec.structs.replace(self._router, address=address)
+        self._reopen(bool(address) and link.up)
+
+    def _reopen(self, wanted: bool) -> None:
+        if self._open:
+            self._wire.close(self._spec.endpoint)
+            self._open = False
+        if not wanted:
+            return
+        try:
+            self._wire.open(self._spec.endpoint, self._router.address, self._heard)
+            self._open, self._wire_fault = True, ""
+        except PlaneError as error:
+            self._wire_fault = str(error)
+            self._context.after("reopen", REOPEN, Reopen())
+
+    # Events
+
+    def _heard(self, received: Received) -> None:
+        self._context.tell(self._spec.id, received)
+
+    def _hear(self, received: Received) -> None:
+        """Adverts that do not count change nothing but a counter."""
+        header = Header(received.source, received.destination, received.ttl)
+        family = self._spec.endpoint.family
+        advert = decode_advert(received.pdu, received.source, received.destination, family)
+        fault = advert if isinstance(advert, Reject) else validate(advert, header, self._spec.expected)
+        if fault is not None:
+            self._reject(fault, received)
+        elif isinstance(advert, Advert):
+            self.counts["heard"] += 1
+            self._feed(Heard(advert.priority, advert.interval_cs, received.source))
+
+    def _reject(self, fault: Reject, received: Received) -> None:
+        self.counts[fault.reason.value] += 1
+        more = self._warnings.admit(fault.reason.value, self._context.now())
+        if more is not None:
+            log = self._context.log.bind(reason=fault.reason.value, detail=fault.detail, source=received.source)
+            log.warning("advert discarded", more_like_it=more)
+
+    def _ring(self, timer: Timer) -> None:
+        """Before a timer that is late by more than an interval is believed, what lies on the wire is read."""
+        late = self._context.now() - self._due.get(timer, self._context.now())
+        if late > advert_seconds(self._router):
+            self._context.log.warning("late", timer=timer.value, seconds=round(late, 3))
+            self._wire.drain(self._spec.endpoint)
+            self._arm(timer, self._context.now())
+            return
+        self._feed(DUE[timer], timer)
+
+    def _feed(self, event: Event, fired: Timer | None = None) -> None:
+        before = self._state
+        self._state, actions = step(self._router, self._state, event)
+        for action in actions:
+            self._perform(action, fired)
+        if self._state.role is not before.role:
+            log = self._context.log.bind(reason=self._state.reason, priority=self._state.priority)
+            log.info(f"Entering {self._state.role.value} STATE")
+        self._publish()
+
+    def _perform(self, action: Action, fired: Timer | None) -> None:
+        match action:
+            case Send(priority):
+                self._send(priority)
+            case Arm(timer, seconds):
+                start = self._due[timer] if timer is fired else self._context.now()
+                self._arm(timer, start + seconds)
+            case Shift(timer, seconds):
+                self._arm(timer, max(self._context.now(), self._due[timer] + seconds))
+            case Disarm(timer):
+                self._due.pop(timer, None)
+                self._context.cancel(timer.value)
+
+    def _arm(self, timer: Timer, when: float) -> None:
+        self._due[timer] = when
+        self._context.at(timer.value, when, TimerDue(timer))
+
+    def _send(self, priority: int) -> None:
+        if not self._open:
+            return
+        advert = msgspec.structs.replace(self._spec.advert, priority=priority)
+        try:
+            for destination in self._spec.endpoint.destinations:
+                pdu = encode_advert(advert, self._router.address, destination)
+                self._wire.send(self._spec.endpoint, destination, pdu)
+            self.counts["sent"] += 1
+        except PlaneError as error:
+            self._context.log.error("advert not sent", error=str(error))
+
+    def _publish(self) -> None:
+        state = self._state
+        status = VrrpStatus(self._spec.id, state.role.value, state.priority, state.reason)
+        if status != self._status:
+            self._status = status
+            self._context.publish(status)

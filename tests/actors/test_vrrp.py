@@ -1,0 +1,268 @@
+"""Two routers and their addresses in one world: the actors around the state machine, on a wire in memory."""
+
+from collections.abc import Callable
+
+import pytest
+
+from actors.address_actor import AddressActor, AddressSpec, Announcing
+from actors.checker_actor import ProbeNow
+from actors.core.packet import decode_advert, encode_advert
+from actors.core.packet_checks import Expected
+from actors.core.packet_values import Advert
+from actors.core.status import CheckStatus, Verdict, VrrpStatus
+from actors.core.vrrp_values import Router
+from actors.link_actor import LinkActor
+from actors.messages import Published
+from actors.planes import PlaneError
+from actors.planes.network import Address, Endpoint, LinkEvent, Received
+from actors.supervisor_actor import Child
+from actors.vrrp_actor import Follow, VrrpActor, VrrpSpec
+from tests.world import World
+
+GROUP = "224.0.0.18"
+VIP = "10.0.0.100"
+ADVERT = Advert(2, 51, 100, 100, (VIP,))
+
+
+class MemoryWire:
+    """Keeps what was sent, and lets a test speak."""
+
+    def __init__(self) -> None:
+        self.sent: list[Advert] = []
+        self.frames: list[tuple[str, bytes]] = []
+        self.heard: Callable[[Received], None] | None = None
+        self.unread: list[Received] = []
+        self.source = ""
+
+    def open(self, endpoint: Endpoint, source: str, heard: Callable[[Received], None]) -> None:
+        self.heard, self.source = heard, source
+
+    def close(self, endpoint: Endpoint) -> None:
+        self.heard = None
+
+    def send(self, endpoint: Endpoint, destination: str, pdu: bytes) -> None:
+        advert = decode_advert(pdu, self.source, destination)
+        assert isinstance(advert, Advert)
+        self.sent.append(advert)
+
+    def drain(self, endpoint: Endpoint) -> None:
+        for received in self.unread:
+            assert self.heard is not None
+            self.heard(received)
+        self.unread.clear()
+
+    def announce(self, interface: str, frame: bytes) -> None:
+        self.frames.append((interface, frame))
+
+
+class MemoryAddresses:
+    def __init__(self) -> None:
+        self.held: set[str] = set()
+        self.broken = False
+
+    def add(self, interface: str, addresses: tuple[Address, ...]) -> None:
+        if self.broken:
+            raise PlaneError("adding 10.0.0.100/24 to eth0: no")
+        self.held |= {a.address for a in addresses}
+
+    def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
+        self.held -= {a.address for a in addresses}
+
+
+class MemoryLinks:
+    def __init__(self) -> None:
+        self.watchers: dict[str, Callable[[LinkEvent], None]] = {}
+        self.now = LinkEvent("eth0", True, "02:00:00:00:00:01", ("10.0.0.1",))
+
+    def watch(self, interface: str, changed: Callable[[LinkEvent], None]) -> None:
+        self.watchers[interface] = changed
+        changed(self.now)
+
+    def unwatch(self, interface: str) -> None:
+        self.watchers.pop(interface, None)
+
+    def become(self, event: LinkEvent) -> None:
+        self.now = event
+        self.watchers["eth0"](event)
+
+
+class Lan:
+    """One router with its link and addresses, under a supervisor."""
+
+    def __init__(self, follows: tuple[Follow, ...] = (), **router: object) -> None:
+        self.wire, self.addresses, self.links = MemoryWire(), MemoryAddresses(), MemoryLinks()
+        spec = VrrpSpec(
+            "vrrp/VI_1",
+            Router(address="", **router),  # type: ignore[arg-type]
+            Endpoint("eth0", 4, 51, (GROUP,)),
+            ADVERT,
+            Expected(2, 51, 100, (VIP,), GROUP),
+            follows=follows,
+        )
+        held = AddressSpec("address/VI_1", spec.id, "eth0", (Address(VIP, 24),), Announcing())
+        children = (
+            Child("link/eth0", LinkActor, ("eth0",), ("links",)),
+            Child("address/VI_1", AddressActor, (held,), ("addresses", "wire")),
+            Child("vrrp/VI_1", VrrpActor, (spec,), ("wire",)),
+        )
+        ports = {"wire": self.wire, "addresses": self.addresses, "links": self.links}
+        self.world = World(children, ports)
+        self.world.advance(0)
+
+    @property
+    def role(self) -> str:
+        status = self.world.status("vrrp/VI_1")
+        assert isinstance(status, VrrpStatus)
+        return status.role
+
+    @property
+    def reason(self) -> str:
+        status = self.world.status("vrrp/VI_1")
+        assert isinstance(status, VrrpStatus)
+        return status.reason
+
+    def say(self, priority: int, source: str = "10.0.0.2", ttl: int = 255, vrid: int = 51) -> None:
+        assert self.wire.heard is not None
+        self.wire.heard(self.packet(priority, source, ttl, vrid))
+        self.world.settle()
+
+    def packet(self, priority: int, source: str = "10.0.0.2", ttl: int = 255, vrid: int = 51) -> Received:
+        pdu = encode_advert(Advert(2, vrid, priority, 100, (VIP,)), source, GROUP)
+        return Received(pdu, source, GROUP, ttl)
+
+    def check(self, verdict: Verdict) -> None:
+        self.world.tell("supervisor", Published(CheckStatus("check/db", verdict)))
+        self.world.advance(0)
+
+
+def test_alone_it_becomes_master_after_the_master_down_interval_holds_its_addresses_and_announces_them() -> None:
+    lan = Lan()
+    assert lan.role == "BACKUP"
+    lan.world.advance(3.60)
+    assert (lan.role, lan.addresses.held) == ("BACKUP", set())
+    lan.world.advance(0.02)
+    assert (lan.role, lan.addresses.held) == ("MASTER", {VIP})
+    assert [advert.priority for advert in lan.wire.sent] == [100]
+    assert len(lan.wire.frames) == 5
+    lan.world.advance(5.0)
+    assert len(lan.wire.frames) == 10
+
+
+def test_as_master_it_sends_an_advert_each_interval_without_drift() -> None:
+    lan = Lan()
+    lan.world.advance(3.62)
+    lan.world.advance(100.0)
+    assert len(lan.wire.sent) == 101
+
+
+def test_while_a_better_router_adverts_it_stays_backup() -> None:
+    lan = Lan()
+    for _ in range(20):
+        lan.world.advance(1.0)
+        lan.say(150)
+    assert (lan.role, lan.wire.sent) == ("BACKUP", [])
+
+
+def test_a_better_router_takes_over_and_the_addresses_are_released() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    lan.say(150)
+    assert (lan.role, lan.addresses.held) == ("BACKUP", set())
+    assert "priority 150 of 10.0.0.2 is above 100" in lan.reason
+
+
+def test_a_master_that_leaves_is_followed_within_the_skew_time() -> None:
+    lan = Lan()
+    lan.say(150)
+    lan.say(0)
+    lan.world.advance(0.62)
+    assert lan.role == "MASTER"
+
+
+@pytest.mark.parametrize(("ttl", "vrid"), [(254, 51), (255, 52)])
+def test_a_forged_or_misdirected_advert_changes_nothing_and_is_counted(ttl: int, vrid: int) -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    lan.say(200, ttl=ttl, vrid=vrid)
+    assert lan.role == "MASTER"
+    counts = lan.world.actor("vrrp/VI_1").counts
+    assert sum(count for reason, count in counts.items() if reason not in ("sent", "heard")) == 1
+
+
+def test_with_a_checker_that_is_not_ok_it_is_in_fault_and_leaves_with_priority_0() -> None:
+    lan = Lan(follows=(Follow("check/db"),))
+    assert (lan.role, "check/db is UNKNOWN" in lan.reason) == ("FAULT", True)
+    lan.check(Verdict.OK)
+    assert lan.role == "BACKUP"
+    lan.world.advance(4.0)
+    assert (lan.role, lan.addresses.held) == ("MASTER", {VIP})
+    lan.check(Verdict.FAILED)
+    assert (lan.role, lan.addresses.held) == ("FAULT", set())
+    assert lan.wire.sent[-1].priority == 0
+    assert "check/db is FAILED" in lan.reason
+
+
+def test_with_a_weight_a_checker_moves_the_priority_instead() -> None:
+    lan = Lan(follows=(Follow("check/db", -60),))
+    lan.check(Verdict.OK)
+    lan.world.advance(4.0)
+    lan.check(Verdict.FAILED)
+    assert lan.role == "MASTER"
+    lan.world.advance(1.0)
+    assert lan.wire.sent[-1].priority == 40
+    lan.say(50)
+    assert lan.role == "BACKUP"
+
+
+def test_a_link_that_goes_down_is_a_fault_and_its_return_ends_it() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    lan.links.become(LinkEvent("eth0", False))
+    lan.world.advance(0)
+    assert (lan.role, lan.addresses.held) == ("FAULT", set())
+    lan.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", ("10.0.0.1",)))
+    lan.world.advance(0)
+    assert lan.role == "BACKUP"
+
+
+def test_an_address_that_somebody_removed_is_put_back() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    lan.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", ("10.0.0.1", VIP)))
+    lan.world.advance(0)
+    lan.addresses.held.clear()
+    lan.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", ("10.0.0.1",)))
+    lan.world.advance(0)
+    assert (lan.role, lan.addresses.held) == ("MASTER", {VIP})
+
+
+def test_addresses_that_cannot_be_added_speak_against_the_router() -> None:
+    lan = Lan()
+    lan.addresses.broken = True
+    lan.world.advance(4.0)
+    assert lan.role == "FAULT"
+    assert "adding 10.0.0.100/24 to eth0: no" in lan.reason
+
+
+def test_after_a_stall_the_wire_is_read_before_the_timer_is_believed() -> None:
+    lan = Lan()
+    lan.say(150)
+    lan.wire.unread.append(lan.packet(150))
+    lan.world.clock._now += 30.0
+    lan.world.advance(0)
+    assert (lan.role, lan.wire.sent) == ("BACKUP", [])
+
+
+def test_at_the_stop_it_says_farewell_before_its_addresses_go() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    lan.world.shut_down()
+    assert lan.wire.sent[-1].priority == 0
+    assert lan.addresses.held == set()
+    assert lan.world.codes == [0]
+
+
+def test_a_message_that_means_nothing_to_it_is_ignored() -> None:
+    lan = Lan()
+    lan.world.tell("vrrp/VI_1", ProbeNow())
+    assert lan.role == "BACKUP"
