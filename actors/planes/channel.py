@@ -7,7 +7,8 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from gevent import Timeout
@@ -104,49 +105,71 @@ class Channel:
 
         Replies are of the same type in generic netlink; elsewhere ``answer`` names theirs.
         """
+        with self._exchange():
+            sequence = self._next()
+            self._socket.send(_packed(kind, payload, REQUEST | (DUMP if dump else ACK), sequence))
+            return list(self._replies(answer or kind, sequence))
+
+    def ask_each(self, kind: int, payloads: Sequence[bytes]) -> list[Refused | None]:
+        """Make many requests at once, all in one datagram; what each was refused with, None for one that was not.
+
+        Raises `Broken` when that cannot be told. A refusal keeps the kernel from none of the others.
+        """
+        with self._exchange():
+            pending = {self._next(): payload for payload in payloads}
+            self._socket.send(b"".join([_packed(kind, each, REQUEST | ACK, at) for at, each in pending.items()]))
+            refusals: dict[int, Refused | None] = {}
+            while len(refusals) < len(pending):
+                answers = [each for each in self._frames() if each.kind == ERROR and each.sequence in pending]
+                refusals |= {each.sequence: _refusal(each) for each in answers}
+            return [refusals[sequence] for sequence in pending]
+
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """One greenlet's turn with a socket, within the limit. What breaks takes the socket with it."""
         with self._turn:
             try:
-                return self._exchange(kind, payload, REQUEST | (DUMP if dump else ACK), answer or kind)
+                with Timeout(self._limit, _Silence):
+                    if self._socket is None:
+                        self._socket = self._connect()
+                    yield
             except BaseException as error:
-                if type(error) is not Refused:
-                    self.close()
+                if type(error) is Refused:
+                    raise
+                self.close()
+                if isinstance(error, _Silence):
+                    raise Broken(f"no answer within {self._limit:g} s", errno.ETIMEDOUT) from None
+                if isinstance(error, OSError):  # ENOBUFS among them: a part of the answer was lost
+                    raise Broken(explained(error.errno or 0), error.errno or 0) from None
                 raise
 
-    def _exchange(self, kind: int, payload: bytes, flags: int, answer: int) -> list[bytes]:
+    def _next(self) -> int:
         self._sequence = self._sequence % 0xFFFFFFFF + 1
-        frame = HEADER.pack(HEADER.size + len(payload), kind, flags, self._sequence, 0) + payload
-        try:
-            with Timeout(self._limit, _Silence):
-                if self._socket is None:
-                    self._socket = self._connect()
-                self._socket.send(frame)
-                return list(self._replies(answer, self._sequence))
-        except _Silence:
-            raise Broken(f"no answer within {self._limit:g} s", errno.ETIMEDOUT) from None
-        except OSError as error:  # ENOBUFS among them: a part of the answer was lost
-            raise Broken(explained(error.errno or 0), error.errno or 0) from None
+        return self._sequence
 
     def _replies(self, kind: int, sequence: int) -> Iterator[bytes]:
         while True:
-            for frame in self._receive():
+            for frame in self._frames():
                 if frame.sequence != sequence:
                     continue
-                if frame.kind == OVERRUN:
-                    raise Broken("a part of the answer was lost", errno.ENOBUFS)
                 if frame.kind in (ERROR, DONE):
-                    _check(frame)
+                    if refusal := _refusal(frame):
+                        raise refusal
                     return
                 if frame.kind == kind:
                     yield frame.payload
 
-    def _receive(self) -> list[Frame]:
+    def _frames(self) -> list[Frame]:
         """The frames of one datagram; none when it is not the kernel's (whose port id is 0)."""
         data, _, flags, sender = self._socket.recvmsg(DATAGRAM)
         if sender[0] != 0:
             return []
         if flags & socket.MSG_TRUNC:
             raise Broken(f"an answer of more than {DATAGRAM} bytes was cut off")
-        return list(frames(data))
+        found = list(frames(data))
+        if any(frame.kind == OVERRUN for frame in found):
+            raise Broken("a part of the answer was lost", errno.ENOBUFS)
+        return found
 
 
 def frames(data: bytes) -> Iterator[Frame]:
@@ -167,12 +190,15 @@ def explained(number: int) -> str:
     return f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"
 
 
-def _check(frame: Frame) -> None:
-    """Raise `Refused` for an error; 0 acknowledges. The end of a dump may come without a number."""
+def _packed(kind: int, payload: bytes, flags: int, sequence: int) -> bytes:
+    """A message, filled up to where the next may begin; its length tells of the filling nothing."""
+    head = HEADER.pack(HEADER.size + len(payload), kind, flags, sequence, 0)
+    return head + payload + bytes(-len(payload) % 4)
+
+
+def _refusal(frame: Frame) -> Refused | None:
+    """What an error says; 0 acknowledges. The end of a dump may come without a number."""
     if len(frame.payload) < ERRNO.size:
-        if frame.kind == ERROR:
-            raise Broken("the answer ends within an error")
-        return
+        return Broken("the answer ends within an error") if frame.kind == ERROR else None
     (number,) = ERRNO.unpack_from(frame.payload)
-    if number:
-        raise Refused(explained(-number), -number)
+    return Refused(explained(-number), -number) if number else None

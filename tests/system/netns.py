@@ -142,7 +142,13 @@ class Ours(Router):
 
 
 class Keepalived(Router):
-    """Debian's keepalived."""
+    """Debian's keepalived. A pid file that a killed one left can keep the next from starting: it is removed."""
+
+    def start(self) -> Router:
+        """See `Router.start`."""
+        for left in self.folder.glob("*pid"):
+            left.unlink()
+        return super().start()
 
     def command(self) -> list[str]:
         """See `Router.command`."""

@@ -1,0 +1,120 @@
+"""What is received on one interface in one family: one socket for all its routers, told apart by VRID."""
+
+import errno
+import socket
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from gevent import get_hub
+
+from actors.core.packet import decode_datagram
+from actors.core.packet_values import Reject
+from actors.planes.network import Endpoint, Received
+from actors.planes.wire.sockets import attach, join, leave, receiver, vrid_program
+
+READ = 1
+"""libev's EV_READ."""
+
+BURST = 64
+"""Packets handed over before the loop serves others; it comes back at once when there are more."""
+
+BACKLOG = 4096
+"""Packets that a drain hands over at most: more than the buffer holds, so that a flood cannot keep it for ever."""
+
+LENGTH = 65535
+ANCILLARY = 256
+
+Heard = Callable[[Received], None]
+
+
+class Listener:
+    """Hears what the kernel passes. Made and called on the event loop; raises OSError when made or given a router.
+
+    ``errors`` counts, by the name of the errno, what reading failed with: an interface that goes away says so here, and
+    through the link's news to those who decide.
+    """
+
+    def __init__(self, interface: str, family: int, errors: Counter[str]) -> None:
+        self.routers: dict[int, tuple[Endpoint, Heard]] = {}
+        self._family = family
+        self._index = socket.if_nametoindex(interface)
+        self._groups: frozenset[str] = frozenset()
+        self._errors = errors
+        self._socket = receiver(interface, family)
+        self._watcher = get_hub().loop.io(self._socket.fileno(), READ)
+        self._watcher.start(self._read)
+
+    def add(self, endpoint: Endpoint, heard: Heard) -> None:
+        """Hear the adverts of one more router; with its VRID it takes the place of an earlier one."""
+        self.routers[endpoint.vrid] = (endpoint, heard)
+        self._tune()
+
+    def drop(self, endpoint: Endpoint) -> None:
+        """Hear no more of a router."""
+        if self.routers.get(endpoint.vrid, (None,))[0] == endpoint:
+            del self.routers[endpoint.vrid]
+            self._tune()
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._watcher.stop()
+        self._watcher.close()
+        self._socket.close()
+
+    def drain(self) -> None:
+        """Hand over at once all that has arrived."""
+        self._read(BACKLOG)
+
+    def _read(self, limit: int = BURST) -> None:
+        for _ in range(limit):
+            try:
+                data, ancillary, _, sender = self._socket.recvmsg(LENGTH, ANCILLARY)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno == errno.EBADF:  # somebody who was told closed the socket
+                    return
+                self._errors[errno.errorcode.get(error.errno or 0, "?")] += 1
+                continue
+            self._tell(self._received_4(data) if self._family == 4 else _received_6(data, ancillary, sender[0]))
+
+    def _tell(self, received: Received | None) -> None:
+        if received is None or len(received.pdu) < 2:
+            self._errors["malformed"] += 1
+        elif router := self.routers.get(received.pdu[1]):
+            router[1](received)
+
+    def _received_4(self, data: bytes) -> Received | None:
+        datagram = decode_datagram(data)
+        if isinstance(datagram, Reject):
+            return None
+        header = datagram.header
+        return Received(datagram.pdu, header.source, header.destination, header.ttl)
+
+    def _tune(self) -> None:
+        """Join and leave groups, then have the kernel pass these routers' adverts alone."""
+        groups = frozenset(to for each, _ in self.routers.values() for to in each.destinations if is_group(to))
+        for group in self._groups - groups:
+            leave(self._socket, self._family, group, self._index)
+        for group in groups - self._groups:
+            join(self._socket, self._family, group, self._index)
+        self._groups = groups
+        attach(self._socket, vrid_program(self._family, self.routers))
+
+
+def _received_6(data: bytes, ancillary: list[tuple[int, int, bytes]], sender: str) -> Received:
+    facts = {kind: value for level, kind, value in ancillary if level == socket.IPPROTO_IPV6}
+    hops = facts.get(socket.IPV6_HOPLIMIT)
+    destination = facts.get(socket.IPV6_PKTINFO, b"")[:16].ljust(16, b"\0")
+    return Received(
+        data,
+        sender.partition("%")[0],
+        socket.inet_ntop(socket.AF_INET6, destination),
+        int.from_bytes(hops, "little") if hops else None,
+    )
+
+
+def is_group(address: str) -> bool:
+    """Whether it is a multicast address. Raises ValueError for what is no address."""
+    return ip_address(address).is_multicast

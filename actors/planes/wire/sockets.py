@@ -1,0 +1,147 @@
+"""Raw sockets for VRRP as the kernel wants them set up: who hears what, and what goes out from where.
+
+The functions raise OSError, and leave no socket behind when they do.
+"""
+
+import contextlib
+import ctypes
+import socket
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gevent import monkey
+
+from actors.core.packet import TOS
+from actors.core.packet_values import PROTOCOL
+
+NativeSocket = monkey.get_original("socket", "socket")
+"""Never waits in these files, so it needs none of gevent's patience."""
+
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+BUFFER = 1 << 20
+"""Bytes of adverts that may wait, for a process that was stopped and comes back."""
+
+# linux/in.h, linux/in6.h, asm-generic/socket.h: what Python's socket module has no names for.
+SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
+IP_TRANSPARENT, IP_MULTICAST_ALL = 19, 49
+IPV6_MULTICAST_ALL = 29
+
+Program = list[tuple[int, int, int, int]]
+"""Classic BPF: code, jump if true, jump if false, operand."""
+
+NOTHING: Program = [(0x06, 0, 0, 0)]
+"""Passes no packet."""
+
+
+def vrid_program(family: int, vrids: Iterable[int]) -> Program:
+    """Passes the adverts of these VRIDs alone, at most 255 of them. With IPv4 the kernel shows it the IP header too."""
+    wanted = sorted(set(vrids))
+    load: Program = [(0xB1, 0, 0, 0), (0x50, 0, 0, 1)] if family == 4 else [(0x30, 0, 0, 1)]
+    matches: Program = [(0x15, len(wanted) - place, 0, vrid) for place, vrid in enumerate(wanted)]
+    return [*load, *matches, *NOTHING, (0x06, 0, 0, 0xFFFFFFFF)]
+
+
+def attach(sock: Any, program: Program) -> None:
+    """Have the kernel drop what ``program`` does not pass, in the place of an earlier program."""
+    code = ctypes.create_string_buffer(b"".join([struct.pack("HBBI", *line) for line in program]))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code)))
+
+
+def receiver(interface: str, family: int) -> Any:
+    """Hears nothing until `attach` gives it a filter, and no other interface's packets ever."""
+    return _made(family, lambda sock: _listen(sock, interface, family))
+
+
+def _listen(sock: Any, interface: str, family: int) -> None:
+    _bind_to(sock, interface)
+    # What came before these two lines may be any interface's.
+    while not _is_empty(sock):
+        pass
+    with contextlib.suppress(PermissionError):
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
+    if family == 4:
+        sock.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)
+        return
+    sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+
+
+def sender(interface: str, family: int, source: str, ttl: int) -> Any:
+    """Sends from ``source`` through ``interface``, multicast with 255 hops and unicast with ``ttl``.
+
+    This machine does not hear its own multicast. An IPv4 source may be nobody's address, as ``mcast_src_ip`` allows; an
+    IPv6 source must be ready for use.
+    """
+    return _made(family, lambda sock: (_speak_4 if family == 4 else _speak_6)(sock, interface, source, ttl))
+
+
+def _speak_4(sock: Any, interface: str, source: str, ttl: int) -> None:
+    _bind_to(sock, interface)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, TOS)
+    sock.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
+    sock.bind((source, 0))
+
+
+def _speak_6(sock: Any, interface: str, source: str, ttl: int) -> None:
+    _bind_to(sock, interface)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, TOS)
+    sock.bind((source, 0, 0, socket.if_nametoindex(interface)))
+
+
+def frame_sender() -> Any:
+    """Sends whole Ethernet frames through any interface, and receives nothing (protocol 0)."""
+    sock = NativeSocket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sock.setblocking(False)
+    return sock
+
+
+def join(sock: Any, family: int, group: str, index: int) -> None:
+    """Have the interface with this index receive the group's packets."""
+    _membership(sock, family, group, index, socket.IP_ADD_MEMBERSHIP, socket.IPV6_JOIN_GROUP)
+
+
+def leave(sock: Any, family: int, group: str, index: int) -> None:
+    """The reverse of `join`; an interface that has gone is no error."""
+    with contextlib.suppress(OSError):
+        _membership(sock, family, group, index, socket.IP_DROP_MEMBERSHIP, socket.IPV6_LEAVE_GROUP)
+
+
+def _membership(sock: Any, family: int, group: str, index: int, option_4: int, option_6: int) -> None:
+    number = socket.inet_pton(FAMILIES[family], group)
+    if family == 4:
+        sock.setsockopt(socket.IPPROTO_IP, option_4, number + bytes(4) + struct.pack("=i", index))
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, option_6, number + struct.pack("=I", index))
+
+
+def _made(family: int, prepare: Callable[[Any], None]) -> Any:
+    """A raw socket that passes nothing yet, prepared."""
+    sock = NativeSocket(FAMILIES[family], socket.SOCK_RAW, PROTOCOL)
+    try:
+        sock.setblocking(False)
+        attach(sock, NOTHING)
+        prepare(sock)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_to(sock: Any, interface: str) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+
+
+def _is_empty(sock: Any) -> bool:
+    try:
+        sock.recv(1)
+    except BlockingIOError:
+        return True
+    return False
