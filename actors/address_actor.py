@@ -37,10 +37,9 @@ class AddressSpec(msgspec.Struct, frozen=True):
 
 
 class Announce(Message, frozen=True):
-    """It is time to tell the neighbours, ``repeat`` times; ``refresh`` tells the regular ones from the second burst."""
+    """It is time to tell the neighbours, ``repeat`` times."""
 
     repeat: int
-    refresh: bool = False
 
 
 class Calm(Message, frozen=True):
@@ -56,12 +55,14 @@ class AddressActor:
         self._addresses = addresses
         self._wire = wire
         self._link = LinkStatus(f"link/{spec.interface}", False)
-        self._held = False
+        self._held = isinstance(context.last, AddressStatus) and context.last.held
+        self._fault = ""
         self._returns = 0
 
     def on_start(self) -> None:
-        """Remove what a predecessor has left, unless the router says that it is MASTER."""
-        self._context.publish(AddressStatus(self._spec.id, False))
+        """Remove what another run of the program has left; what a crashed predecessor held is held until the router's
+        role is known."""
+        self._publish()
         self._context.subscribe(f"link/{self._spec.interface}")
         self._context.subscribe(self._spec.router)
         if self._context.last is None:
@@ -79,13 +80,13 @@ class AddressActor:
                 self._announce(message.repeat)
                 self._refresh()
             case Calm():
-                self._returns = 0
-                self._context.publish(AddressStatus(self._spec.id, self._held))
+                self._returns, self._fault = 0, ""
+                self._publish()
 
     def on_stop(self, final: bool) -> None:
-        """Release."""
-        if final and self._held:
-            self._remove()
+        """Release, also for a successor: it may be told to hold others, and does not know these."""
+        if self._held:
+            self._release()
 
     def explain(self) -> list[str]:
         """For an operator: what is held, and how often it had to be put back."""
@@ -100,6 +101,7 @@ class AddressActor:
 
     def _hold(self) -> None:
         if not self._add():
+            self._remove()  # some of them may be there
             return
         self._held = True
         announcing = self._spec.announcing
@@ -108,18 +110,18 @@ class AddressActor:
             self._context.after("announce", announcing.delay, Announce(announcing.repeat))
         else:
             self._refresh()
-        self._context.publish(AddressStatus(self._spec.id, True))
+        self._publish()
 
     def _release(self) -> None:
         self._held = False
         self._context.cancel("announce")
         self._remove()
-        self._context.publish(AddressStatus(self._spec.id, False))
+        self._publish()
 
     def _refresh(self) -> None:
         announcing = self._spec.announcing
         if announcing.refresh:
-            self._context.after("announce", announcing.refresh, Announce(announcing.refresh_repeat, refresh=True))
+            self._context.after("announce", announcing.refresh, Announce(announcing.refresh_repeat))
 
     def _look_after(self) -> None:
         """Put back what somebody else removed, but do not fight for ever."""
@@ -150,8 +152,12 @@ class AddressActor:
 
     def _fail(self, fault: str) -> None:
         self._context.log.error("addresses", error=fault)
-        self._context.publish(AddressStatus(self._spec.id, self._held, fault))
+        self._fault = fault
         self._context.after("calm", CALM, Calm())
+        self._publish()
+
+    def _publish(self) -> None:
+        self._context.publish(AddressStatus(self._spec.id, self._held, self._fault))
 
     def _announce(self, repeat: int) -> None:
         if not self._link.mac:  # a tunnel has no neighbours to tell

@@ -61,10 +61,11 @@ def _router(instance: VrrpInstance, defaults: GlobalDefs, check_of: CheckOf) -> 
     auth = instance.authentication.encode() if instance.version == 2 else b""
     peers = tuple(Peer(each.address, each.min_ttl, each.max_ttl) for each in instance.unicast_peers)
     group = "" if peers else GROUPS[family]
+    destinations = (group,) if group else tuple(peer.address for peer in peers)
     spec = VrrpSpec(
         f"vrrp/{instance.name}",
         _machine(instance, interval, defaults),
-        Endpoint(instance.interface, family, instance.vrid, (group,) if group else tuple(p.address for p in peers)),
+        Endpoint(instance.interface, family, instance.vrid, destinations, instance.unicast_ttl),
         Advert(instance.version, instance.vrid, instance.priority, interval, addresses, auth, family),
         Expected(
             instance.version,

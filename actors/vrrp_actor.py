@@ -23,6 +23,7 @@ from actors.core.vrrp_values import (
     Faulted,
     Heard,
     Recovered,
+    Role,
     Router,
     Send,
     Shift,
@@ -80,7 +81,11 @@ class TimerDue(Message, frozen=True):
 
 
 class VrrpActor:
-    """Adverts come from the wire's callback as messages, so that all that the machine hears has one order."""
+    """Adverts come from the wire's callback as messages, so that all that the machine hears has one order.
+
+    A successor, after a crash or a reload, resumes as MASTER what was MASTER: until it speaks, the role on the board
+    stays, and no address moves.
+    """
 
     def __init__(self, context: Context, spec: VrrpSpec, wire: Wire) -> None:
         self._context = context
@@ -98,7 +103,8 @@ class VrrpActor:
         self._open = False
         self._told_weight = spec.router.priority
         self._told_fault = ""
-        self._status: VrrpStatus | None = None
+        self._status = context.last if isinstance(context.last, VrrpStatus) else None
+        self._begun = False
         self.counts: Counter[str] = Counter()
 
     def on_start(self) -> None:
@@ -127,7 +133,7 @@ class VrrpActor:
                 self._address_fault = message.fault
                 self._consider()
             case Reopen():
-                self._reopen(self._link is not None and self._link.up)
+                self._reopen(self._link is not None and self._link.up and bool(self._router.address))
                 self._consider()
             case Replayed():
                 self._unread -= 1
@@ -135,8 +141,10 @@ class VrrpActor:
                     self._begin()
 
     def on_stop(self, final: bool) -> None:
-        """Leave with priority 0, and close the wire."""
-        self._feed(Shutdown())
+        """Leave with priority 0, unless a successor follows, and close the wire."""
+        if final:
+            self._begun = True
+            self._feed(Shutdown())
         if self._open:
             self._wire.close(self._spec.endpoint)
 
@@ -199,8 +207,10 @@ class VrrpActor:
 
     def _begin(self) -> None:
         """All that is followed has been heard once: what speaks against the router comes before `Startup`."""
+        resume = self._status is not None and self._status.role == Role.MASTER.value
         self._consider()
-        self._feed(Startup())
+        self._begun = True
+        self._feed(Startup(resume))
 
     def _move(self, link: LinkStatus) -> None:
         """Take over the link's state; with another source address, the wire is opened anew."""
@@ -298,6 +308,8 @@ class VrrpActor:
             self._context.log.error("advert not sent", error=str(error))
 
     def _publish(self) -> None:
+        if not self._begun:
+            return
         state = self._state
         status = VrrpStatus(self._spec.id, state.role.value, state.priority, state.reason)
         if status != self._status:

@@ -12,10 +12,10 @@ from actors.core.packet_values import Advert
 from actors.core.status import CheckStatus, Verdict, VrrpStatus
 from actors.core.vrrp_values import Router
 from actors.link_actor import LinkActor
-from actors.messages import Published
+from actors.messages import Crash, Published
 from actors.planes import PlaneError
 from actors.planes.network import Address, Endpoint, LinkEvent, Received
-from actors.supervisor_actor import Child
+from actors.supervisor_actor import Child, Reload
 from actors.vrrp_actor import Follow, VrrpActor, VrrpSpec
 from tests.world import World
 
@@ -59,13 +59,16 @@ class MemoryAddresses:
     def __init__(self) -> None:
         self.held: set[str] = set()
         self.broken = False
+        self.changes = 0
 
     def add(self, interface: str, addresses: tuple[Address, ...]) -> None:
+        self.changes += 1
         if self.broken:
             raise PlaneError("adding 10.0.0.100/24 to eth0: no")
         self.held |= {a.address for a in addresses}
 
     def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
+        self.changes += 1
         self.held -= {a.address for a in addresses}
 
 
@@ -91,23 +94,29 @@ class Lan:
 
     def __init__(self, follows: tuple[Follow, ...] = (), **router: object) -> None:
         self.wire, self.addresses, self.links = MemoryWire(), MemoryAddresses(), MemoryLinks()
+        self.follows = follows
+        ports = {"wire": self.wire, "addresses": self.addresses, "links": self.links}
+        self.world = World(self.children(**router), ports)
+        self.world.advance(0)
+
+    def children(self, addresses: tuple[Address, ...] = (Address(VIP, 24),), **router: object) -> tuple[Child, ...]:
         spec = VrrpSpec(
             "vrrp/VI_1",
             Router(address="", **router),  # type: ignore[arg-type]
             Endpoint("eth0", 4, 51, (GROUP,)),
             ADVERT,
             Expected(2, 51, 100, (VIP,), GROUP),
-            follows=follows,
+            follows=self.follows,
         )
-        held = AddressSpec("address/VI_1", spec.id, "eth0", (Address(VIP, 24),), Announcing())
-        children = (
+        held = AddressSpec("address/VI_1", spec.id, "eth0", addresses, Announcing())
+        return (
             Child("link/eth0", LinkActor, ("eth0",), ("links",)),
             Child("address/VI_1", AddressActor, (held,), ("addresses", "wire")),
             Child("vrrp/VI_1", VrrpActor, (spec,), ("wire",)),
         )
-        ports = {"wire": self.wire, "addresses": self.addresses, "links": self.links}
-        self.world = World(children, ports)
-        self.world.advance(0)
+
+    def reload(self, **changed: object) -> None:
+        self.world.tell("supervisor", Reload(self.children(**changed)))  # type: ignore[arg-type]
 
     @property
     def role(self) -> str:
@@ -266,3 +275,65 @@ def test_a_message_that_means_nothing_to_it_is_ignored() -> None:
     lan = Lan()
     lan.world.tell("vrrp/VI_1", ProbeNow())
     assert lan.role == "BACKUP"
+
+
+def test_addresses_that_are_taken_away_again_and_again_hold_the_router_in_fault_for_a_while() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    for _ in range(6):
+        lan.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", ("10.0.0.1", VIP)))
+        lan.world.advance(0)
+        lan.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", ("10.0.0.1",)))
+        lan.world.advance(0)
+    assert (lan.role, lan.addresses.held) == ("FAULT", set())
+    lan.world.advance(9.0)
+    assert lan.role == "FAULT"
+    lan.world.advance(2.0)
+    assert lan.role == "BACKUP"
+
+
+def test_of_addresses_that_can_be_added_in_part_none_is_left() -> None:
+    lan = Lan()
+    lan.addresses.broken = True
+    lan.addresses.held = {VIP}
+    lan.world.advance(4.0)
+    assert (lan.role, lan.addresses.held) == ("FAULT", set())
+
+
+def test_a_crashed_router_resumes_as_master_and_no_address_moves() -> None:
+    lan = Lan(follows=(Follow("check/db", 20),))
+    lan.check(Verdict.OK)
+    lan.world.advance(4.0)
+    changes = lan.addresses.changes
+    lan.world.tell("vrrp/VI_1", Crash())
+    lan.world.advance(0.2)
+    assert (lan.role, lan.addresses.held, lan.addresses.changes) == ("MASTER", {VIP}, changes)
+    assert 0 not in [advert.priority for advert in lan.wire.sent]
+
+
+def test_addresses_whose_keeper_crashed_are_released_when_the_router_has_yielded_meanwhile() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    lan.world.tell("address/VI_1", Crash())
+    lan.say(150)
+    lan.world.advance(0.2)
+    assert (lan.role, lan.addresses.held) == ("BACKUP", set())
+
+
+def test_a_reload_that_changes_a_router_leaves_it_master() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    lan.reload(priority=120)
+    lan.world.advance(0)
+    assert (lan.role, lan.addresses.held) == ("MASTER", {VIP})
+    assert 0 not in [advert.priority for advert in lan.wire.sent]
+    lan.world.advance(1.0)
+    assert lan.wire.sent[-1].priority == 120
+
+
+def test_a_reload_that_takes_an_address_away_leaves_none_behind() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    lan.reload(addresses=(Address("10.0.0.200", 24),))
+    lan.world.advance(0)
+    assert (lan.role, lan.addresses.held) == ("MASTER", {"10.0.0.200"})
