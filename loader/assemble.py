@@ -201,9 +201,10 @@ class Assembly:
                 self.problems.append(error(message, self._spot(reference, statement), hint))
 
     def _spot(self, reference: Reference, service: Statement) -> Mark:
-        """The place of a checker's name in a real server."""
+        """The place of a checker's name; of the list that was to replace it, when that one was refused."""
         parts = [(part, words(part.text)) for part in list_parts(reference.statement)]
-        mark = next(part.mark_of(given.index(reference.name)) for part, given in parts if reference.name in given)
+        marks = (part.mark_of(given.index(reference.name)) for part, given in parts if reference.name in given)
+        mark = next(marks, reference.statement.mark)
         return mark.within(reference.inside, reference.file).within(service.inside, self._file(service))
 
     def _file(self, statement: Statement) -> str:

@@ -171,10 +171,10 @@ def _refuse(draft: Draft, key: str, index: int, message: str, hint: str = "") ->
 
 
 def _mark(draft: Draft, key: str, index: int) -> Mark:
-    """The place of a list's word, counted from 0 over all its lines."""
+    """The place of a list's word, counted from 0 over all its lines; within the list that replaced it, if one did."""
     parts = list_parts(draft.body.places[key])
     marks = [part.mark_of(place) for part in parts for place in range(len(words(part.text)))]
-    return draft.out(error("", marks[index + 1])).mark
+    return draft.out(error("", marks[min(index + 1, len(marks) - 1)])).mark
 
 
 def _interface(word: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
