@@ -26,6 +26,7 @@ from actors.control_client import default_path
 from actors.core.status import CheckStatus
 from actors.messages import Crash, Died, Message, Revive, Shutdown, Stop, Stopped
 from actors.planes import DataPlane, PlaneUnavailable
+from actors.planes.dry import DryRunAddresses, DryRunWire
 from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import DryRunPlane
 from actors.planes.netlink import NetlinkAddresses, NetlinkLinks
@@ -103,7 +104,7 @@ class Daemon:
         engine = Engine(ports)
         self._probes = PluginProbes(self._configuration.found.checkers, Lanes(engine.workers))
         ports |= {"plane": plane, "spawner": spawner, "probes": self._probes, "random": Random()}
-        ports |= {"wire": RawWire(), "addresses": NetlinkAddresses(), "links": NetlinkLinks()}
+        ports |= self._network()
         ports |= {"launcher": engine.system, "ended": self._ended.set}
         self._system = engine.system
         self._system.unsupervised = self._leaderless
@@ -116,6 +117,14 @@ class Daemon:
             self._listen_to_signals()
             log.info("started", children=len(self.tree.children), dataplane=plane.name)
             return self._wait()
+
+    def _network(self) -> dict[str, Any]:
+        dry = self._settings.dry_run
+        return {
+            "wire": DryRunWire() if dry else RawWire(),
+            "addresses": DryRunAddresses() if dry else NetlinkAddresses(),
+            "links": NetlinkLinks(),
+        }
 
     def _wait(self) -> int:
         """Until the supervisor has ended; meanwhile verdicts that must outlive the program are kept."""

@@ -114,6 +114,11 @@ class Router:
         self.process.wait(timeout=15)
         self.process = None
 
+    def reload(self) -> None:
+        """SIGHUP."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+
     def pids(self) -> list[int]:
         """The program and its children, the eldest first."""
         found = [self.process.pid] if self.process is not None else []
@@ -128,7 +133,9 @@ class Router:
 
 
 class Ours(Router):
-    """``python -m actors.main``."""
+    """``python -m actors.main``, with more ``options``."""
+
+    options: tuple[str, ...] = ()
 
     @property
     def socket(self) -> Path:
@@ -138,7 +145,7 @@ class Ours(Router):
     def command(self) -> list[str]:
         """See `Router.command`."""
         program = [sys.executable, "-m", "actors.main", str(self.conf), "--socket", str(self.socket)]
-        return [*program, "--log-format", "json"]
+        return [*program, "--log-format", "json", *self.options]
 
 
 class Keepalived(Router):

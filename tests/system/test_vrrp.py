@@ -155,3 +155,34 @@ def test_unicast_with_a_password(wire: Lan, tmp_path: Path, pair: tuple[type[Rou
         assert not worse.is_master()
         better.stop()
         becomes_master(worse)
+
+
+def test_a_dry_run_hears_the_others_but_says_nothing_and_takes_no_address(wire: Lan, tmp_path: Path) -> None:
+    dry, peer = Ours(wire.host(), tmp_path, conf(150)), Keepalived(wire.host(), tmp_path, conf(100))
+    dry.options = ("--dry-run",)
+    witness = Witness(wire.host())
+    with started(dry, peer):
+        becomes_master(peer)
+        until(lambda: "adding 10.99.0.100/24 on eth0" in dry.log.read_text())
+        assert asked(dry, ask="status")["routers"][0]["packets"]["heard"] > 0
+        assert not dry.is_master()
+        assert peer.is_master()
+    assert masters(witness.adverts()) == [peer.host.address]
+
+
+def test_a_reload_that_changes_an_instance_moves_no_address(wire: Lan, tmp_path: Path) -> None:
+    router, peer = Ours(wire.host(), tmp_path, conf(150)), Keepalived(wire.host(), tmp_path, conf(100))
+    witness = Witness(wire.host())
+    with started(router):
+        becomes_master(router)
+        with started(peer):
+            until(lambda: "BACKUP" in peer.log.read_text())
+            router.conf.write_text(conf(160))
+            router.reload()
+            until(lambda: asked(router, ask="status")["routers"][0]["configured_priority"] == 160)
+            until(lambda: asked(router, ask="status")["routers"][0]["role"] == "MASTER")
+            assert router.is_master()
+            assert not peer.is_master()
+    adverts = witness.adverts()
+    assert masters(adverts) == [router.host.address]
+    assert {priority for _, _, priority in adverts} == {150, 160}

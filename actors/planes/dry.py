@@ -1,0 +1,34 @@
+"""The network of a dry run: routers listen to the wire, but say nothing, and take no address."""
+
+import structlog
+
+from actors.planes.network import Address, Endpoint
+from actors.planes.wire import RawWire
+
+log = structlog.get_logger()
+
+
+class DryRunWire(RawWire):
+    """Hears the other routers, so that roles are what they would be beside them; sends nothing."""
+
+    def send(self, endpoint: Endpoint, destination: str, pdu: bytes) -> None:
+        """Nothing: adverts would be one line a second in the log."""
+
+    def announce(self, interface: str, frame: bytes) -> None:
+        """Nothing: see `DryRunAddresses` for what would be announced."""
+
+
+class DryRunAddresses:
+    """Tells in the log which addresses it would have put on or taken off."""
+
+    def add(self, interface: str, addresses: tuple[Address, ...]) -> None:
+        """See `Addresses.add`."""
+        log.info("dry run", would_be=f"adding {_listed(addresses)} on {interface}")
+
+    def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
+        """See `Addresses.remove`."""
+        log.info("dry run", would_be=f"removing {_listed(addresses)} on {interface}")
+
+
+def _listed(addresses: tuple[Address, ...]) -> str:
+    return ", ".join(f"{item.address}/{item.prefix}" for item in addresses)
