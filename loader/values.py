@@ -114,6 +114,17 @@ def decimal(word: str) -> float | None:
     return float(word) if DECIMAL.fullmatch(word) else None
 
 
+def network(word: str) -> tuple[str, int] | None:
+    """``10.0.0.1/24`` as ("10.0.0.1", 24); without a length, all of the address: 32 or 128."""
+    text, slash, length = word.partition("/")
+    canonical = address(text)
+    if canonical is None:
+        return None
+    longest = 32 if family(canonical) == 4 else 128
+    bits = whole(length) if slash else longest
+    return (canonical, bits) if bits is not None and 0 <= bits <= longest else None
+
+
 def port(word: str) -> int | None:
     """A port number, 1 to 65535."""
     number = whole(word)
@@ -154,6 +165,7 @@ SCALARS: dict[str, Callable[[str], object]] = {
     "seconds": decimal,
     "bool": TRUTH.get,
     "address": address,
+    "network": network,
     "port": port,
     "prefix": prefix,
     "pattern": expression,
@@ -166,6 +178,7 @@ NAMES = {
     "seconds": "a number of seconds",
     "bool": "on or off",
     "address": "an IP address",
+    "network": "an IP address with a prefix length",
     "port": "a port",
     "prefix": "a prefix length or a netmask",
     "pattern": "a regular expression",
