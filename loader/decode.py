@@ -102,7 +102,7 @@ class Decoder:
                     problems.append(_twice(places[slot.key], statement, slot.keyword.secret))
                 if value is not UNSET:
                     values[slot.key] = value
-            if value is not UNSET or slot.key not in values:
+            if value is not UNSET or slot.key not in places:
                 places[slot.key] = statement
         return Body({k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}, places, tuple(problems))
 

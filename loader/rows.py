@@ -14,10 +14,10 @@ from loader.values import Fault, scalar
 
 
 class Row(NamedTuple):
-    """An item: its values by key, those alone that were said. Its words are those from ``index`` until ``end``."""
+    """An item: its values by key, those alone that were said. Its words are those from ``start`` until ``end``."""
 
     values: Mapping[str, Any]
-    index: int
+    start: int
     end: int
 
 

@@ -79,10 +79,10 @@ def nested(name: str, block: type[Any], **more: Any) -> Any:
     return dataclasses.field(default=(), kw_only=True, metadata={KEY: ("option", keyword, block)})
 
 
-def inner(name: str, block: type[Any], **more: Any) -> Any:
+def inner(name: str, block: type[Any], default: Any, **more: Any) -> Any:
     """One block inside; what it decodes to is for the rules of the outer one to take apart."""
     keyword = Keyword(name, "block", None, **more)
-    return dataclasses.field(default=None, kw_only=True, metadata={KEY: ("option", keyword, block)})
+    return dataclasses.field(default=default, kw_only=True, metadata={KEY: ("option", keyword, block)})
 
 
 def rows(name: str, row: type[Any], **more: Any) -> Any:
@@ -109,9 +109,9 @@ def flags(**helps: str) -> Any:
     return dataclasses.field(default=(), kw_only=True, metadata={KEY: ("flags", *keywords)})
 
 
-def derived(default: Any = dataclasses.MISSING) -> Any:
+def derived(default: Any = dataclasses.MISSING, kw_only: bool = True) -> Any:
     """A field that no keyword sets; what decodes the block fills it."""
-    return dataclasses.field(default=default, kw_only=True)
+    return dataclasses.field(default=default, kw_only=kw_only)
 
 
 def position() -> Any:

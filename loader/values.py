@@ -104,6 +104,12 @@ def family(canonical: str) -> int:
     return 6 if ":" in canonical else 4
 
 
+def is_multicast(canonical: str) -> bool:
+    """Whether an address is that of a group."""
+    first = canonical.replace(".", ":").partition(":")[0]
+    return first[:2] == "ff" and len(first) == 4 if family(canonical) == 6 else 224 <= int(first) <= 239
+
+
 def whole(word: str) -> int | None:
     """A whole number of at most 40 digits."""
     return int(word) if WHOLE.fullmatch(word) else None

@@ -5,7 +5,7 @@ from typing import Any
 from loader.diagnostics import error, warning
 from loader.draft import Draft
 from loader.model import GlobalDefs
-from loader.vrrp_lists import advertised, fit, peers, tracked
+from loader.vrrp_lists import addresses, advertised, fit, peers, tracked
 from loader.vrrp_strict import strict
 
 OWNER = 255
@@ -52,6 +52,24 @@ def vrrp_instance(draft: Draft, defs: GlobalDefs) -> dict[str, Any]:
     _addresses(draft, fields)
     _vmac(draft, fields)
     return fields
+
+
+def sync_group(draft: Draft) -> dict[str, Any]:
+    """The fields of a group."""
+    fields = {**draft.values, "checkers": tracked(draft, "checkers")}
+    fields["track_interfaces"] = tracked(draft, "track_interfaces")
+    if len(fields.get("members", ())) == 1:
+        draft.warn("members", "a group of one has nobody to go along with")
+    return fields
+
+
+def static_addresses(draft: Draft) -> dict[str, Any]:
+    """The addresses of a block, each of which needs a device: there is no instance whose interface it could take."""
+    for row in draft.values.get("addresses", ()):
+        if "device" not in row.values:
+            mark = draft.spot("addresses", row.start)
+            draft.problems.append(error("a static address needs a device", mark, "add dev INTERFACE"))
+    return {"addresses": addresses(draft, "addresses", set())}
 
 
 def _inherited(draft: Draft, defs: GlobalDefs) -> dict[str, Any]:
@@ -134,7 +152,7 @@ def _announcements(draft: Draft, fields: dict[str, Any]) -> None:
 
 
 def _addresses(draft: Draft, fields: dict[str, Any]) -> None:
-    """An advert without addresses is good for nothing but, in version 2, for keepalived's users who have only scripts."""
+    """Without any, version 2 may still be there for its scripts: keepalived only warns."""
     fit(draft, fields)
     given = fields["virtual_addresses"]
     if not given and not draft.says("virtual_addresses"):

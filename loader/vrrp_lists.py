@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from loader.rows import Row
 from loader.diagnostics import error, warning
 from loader.draft import Draft
 from loader.model import Tracked, UnicastPeer, VirtualAddress
+from loader.rows import Row
 from loader.values import family
 
 ROOM = {4: 255, 6: 90}
@@ -23,7 +23,7 @@ def advertised(draft: Draft, fields: dict[str, Any]) -> None:
     for row in draft.values.get("virtual_addresses", ()):
         if family(row.values["address"][0]) != fields["family"]:
             hint = "put the others into virtual_ipaddress_excluded"
-            mark = draft.spot("virtual_addresses", row.index)
+            mark = draft.spot("virtual_addresses", row.start)
             draft.problems.append(error("IPv4 and IPv6 addresses cannot be advertised together", mark, hint))
             return
 
@@ -36,7 +36,7 @@ def addresses(draft: Draft, key: str, seen: set[str]) -> tuple[VirtualAddress, .
         address, prefix = values.pop("address")
         for option in ("label", "broadcast"):
             if family(address) == 6 and values.pop(option, ""):
-                draft.problems.append(warning(f"an IPv6 address has no {option}: ignored", draft.spot(key, row.index)))
+                draft.problems.append(warning(f"an IPv6 address has no {option}: ignored", draft.spot(key, row.start)))
         found.append(VirtualAddress(address, prefix, **values))
     return tuple(found)
 
@@ -63,10 +63,10 @@ def peers(draft: Draft, fields: dict[str, Any]) -> tuple[UnicastPeer, ...]:
         peer = UnicastPeer(**row.values)
         found.append(peer)
         if wrong := _unlike(peer.address, fields["family"]):
-            draft.problems.append(error(wrong, draft.spot("unicast_peers", row.index)))
+            draft.problems.append(error(wrong, draft.spot("unicast_peers", row.start)))
         if peer.min_ttl > peer.max_ttl:
             message = f"min_ttl {peer.min_ttl} is above max_ttl {peer.max_ttl}"
-            draft.problems.append(error(message, draft.spot("unicast_peers", row.index)))
+            draft.problems.append(error(message, draft.spot("unicast_peers", row.start)))
     for key in ("unicast_src_ip", "mcast_src_ip"):
         if wrong := _unlike(fields.get(key), fields["family"]):
             draft.error(key, wrong)
@@ -87,7 +87,7 @@ def _distinct(draft: Draft, key: str, seen: set[str]) -> list[Row]:
         first = next(iter(row.values.values()))
         name = first[0] if isinstance(first, tuple) else first
         if name in seen:
-            draft.problems.append(warning(f"{name} is given already: ignored", draft.spot(key, row.index)))
+            draft.problems.append(warning(f"{name} is given already: ignored", draft.spot(key, row.start)))
         else:
             seen.add(name)
             found.append(row)

@@ -24,7 +24,7 @@ class VirtualAddress:
     """
 
     address: str = argument("network")
-    prefix: int
+    prefix: int = derived(kw_only=False)
     device: str = option("str", "", name="dev", pattern=INTERFACE, help="the name of the interface that holds it")
     label: str = option("str", "", pattern=INTERFACE, help="a label of up to 15 characters")
     scope: str = option("str", "", pattern=SCOPE, help="global, site, link, host, nowhere or 0..255")
@@ -95,7 +95,7 @@ class VrrpInstance(Following):
     preempt: bool = switch("preempt", "nopreempt", True, help="whether it takes over from a lower priority")
     preempt_delay: float = option("seconds", 0.0, min=0, max=1000, unit="s", help="wait before it does")
     accept: bool = switch("accept", "no_accept", True, help="whether it answers to its addresses without owning them")
-    authentication: str = inner("authentication", Authentication, help="a password, in version 2")
+    authentication: str = inner("authentication", Authentication, "", help="a password, in version 2")
     virtual_addresses: tuple[VirtualAddress, ...] = rows(
         "virtual_ipaddress", VirtualAddress, help="addresses that it holds and advertises, all of one family"
     )
@@ -139,6 +139,14 @@ class VrrpSyncGroup(Following):
     at: Position = position()
 
 
+@dataclass(frozen=True, slots=True)
+class StaticAddresses:
+    """Addresses that the program holds as long as it runs."""
+
+    addresses: tuple[VirtualAddress, ...] = rows("static_ipaddress", VirtualAddress, help="held while it runs")
+    at: Position = position()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VrrpDefaults:
     """What ``global_defs`` says for all instances, and for the process that they run in. Times are in seconds."""
@@ -154,10 +162,10 @@ class VrrpDefaults:
     )
     vrrp_garp_master_refresh_repeat: int = option("int", 1, min=0, max=MOST, help="garp_master_refresh_repeat of all")
     vrrp_garp_lower_prio_delay: float | None = option(
-        "seconds", None, min=0, max=MONTH, unit="s", help="garp_lower_prio_delay of all; vrrp_garp_master_delay if unsaid"
+        "seconds", None, min=0, max=MONTH, unit="s", help="garp_lower_prio_delay of all; else vrrp_garp_master_delay"
     )
     vrrp_garp_lower_prio_repeat: int | None = option(
-        "int", None, min=0, max=MOST, help="garp_lower_prio_repeat of all; vrrp_garp_master_repeat if unsaid"
+        "int", None, min=0, max=MOST, help="garp_lower_prio_repeat of all; else vrrp_garp_master_repeat"
     )
     vrrp_garp_interval: float = option("seconds", 0.0, min=0, max=MONTH, unit="s", help="garp_interval of all")
     vrrp_gna_interval: float = option("seconds", 0.0, min=0, max=MONTH, unit="s", help="gna_interval of all")
@@ -170,4 +178,4 @@ class VrrpDefaults:
     vrrp_priority: int = option("int", 0, min=-20, max=19, help="nice value of the VRRP process")
     vrrp_rt_priority: int = option("int", 0, min=1, max=99, help="its SCHED_RR priority; unsaid: not real-time")
     vrrp_no_swap: bool = option("bool", False, bare=True, help="keep its memory out of swap")
-    vrrp_cpu_affinity: tuple[int, ...] = option("words", (), pattern="[0-9]{1,4}", help="numbers of the CPUs it runs on")
+    vrrp_cpu_affinity: tuple[int, ...] = option("words", (), pattern="[0-9]{1,4}", help="numbers of its CPUs")
