@@ -106,15 +106,16 @@ class Assembly:
 
     def _block(self, plans: Mapping[str, Plan], statement: Statement, defs: GlobalDefs) -> Any:
         """The value of a top-level block, None when it has errors."""
-        plan = plans.get(_first(statement))
+        title = _first(statement)
+        kind = title if title in (INSTANCE, GROUP) else CHECKER if title[:3] in PREFIXES else ""
+        for name in words(statement.text)[1:2] if kind else ():
+            self._names.declare(kind, name, statement)
+        plan = plans.get(title)
         if plan is None:
             self.problems += [problem.within(0, self._path) for problem in self._unknown(plans, statement)]
             return None
         entry = self._entry(plan, statement, defs)
         self._place(entry.problems, statement)
-        kind = plan.title if plan.title in (INSTANCE, GROUP) else CHECKER if plan.title[:3] in PREFIXES else ""
-        for name in words(statement.text)[1:2] if kind else ():
-            self._names.declare(kind, name, statement)
         for identity in entry.identities:
             self._names.take(identity, statement)
         for reference in entry.references:

@@ -191,10 +191,10 @@ def _read(slot: Slot, value: object, *parts: Statement) -> Read:
 
 
 def _rows(slot: Slot, plan: Plan, given: Sequence[str], *parts: Statement) -> Read:
-    """The items of a list, refused as a whole when any of them is."""
+    """The items of a list, and what is wrong with any of them."""
     lengths = [len(words(part.text)) for part in parts]
     found, faults = rows(plan, given, list(accumulate(lengths)))
-    return Read(slot, UNSET if faults else found, [_problem(fault, slot.keyword, *parts) for fault in faults])
+    return Read(slot, found, [_problem(fault, slot.keyword, *parts) for fault in faults])
 
 
 def _problem(fault: Fault, keyword: Keyword | None, *parts: Statement) -> Problem:

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from loader.diagnostics import did_you_mean, shown
-from loader.fields import Keyword
-from loader.schema import Plan
+from loader.schema import Plan, Slot
 from loader.values import Fault, scalar
 
 
@@ -25,49 +24,51 @@ def rows(plan: Plan, given: Sequence[str], starts: Sequence[int]) -> tuple[tuple
     """The items of a list, and what is wrong with others.
 
     ``given`` are the words of the statement, its keyword first; ``starts`` has the indices that begin a line, sorted.
-    After a fault the next line is read.
+    An item is given without what is wrong with it, lest what it names be taken for unnamed.
     """
     found: list[Row] = []
     faults: list[Fault] = []
     index = 1
     while index < len(given):
         after = bisect_right(starts, index)
-        line_end = starts[after] if after < len(starts) else len(given)
-        row = _row(plan, given, index, line_end)
-        if isinstance(row, Fault):
-            faults.append(row)
-        else:
+        row = _row(plan, given, index, starts[after] if after < len(starts) else len(given), faults)
+        if row.values:
             found.append(row)
-        index = line_end if isinstance(row, Fault) else row.end
+        index = row.end
     return tuple(found), faults
 
 
-def _row(plan: Plan, given: Sequence[str], index: int, line_end: int) -> Row | Fault:
-    first = plan.head[""].keywords[0]
-    values: dict[str, object] = {}
-    key, value, end = plan.head[""].keys[0], scalar(first, given[index], index), index + 1
-    while not isinstance(value, Fault):
-        values[key] = value
-        slot = plan.slots.get(given[end]) if end < line_end else None
-        if slot is None:
-            return _stray(plan, given[end : min(end + 1, line_end)], end) or Row(values, index, end)
-        if slot.key in values:
-            return Fault(f"{shown(given[end])} is given again", end)
-        key, value = slot.key, _option(slot.keyword, given[end : min(end + 2, line_end)], end)
-        end += 2
-    return value
+def _row(plan: Plan, given: Sequence[str], start: int, line_end: int, faults: list[Fault]) -> Row:
+    key, first = plan.head[""].keys[0], plan.head[""].keywords[0]
+    value = scalar(first, given[start], start)
+    if isinstance(value, Fault):
+        faults.append(value)
+        return Row({}, start, line_end)
+    values, end = {key: value}, start + 1
+    while end < line_end and (slot := plan.slots.get(given[end])):
+        option = _option(slot, values, given[end : min(end + 2, line_end)], end)
+        if isinstance(option, Fault):
+            faults.append(option)
+        else:
+            values[slot.key] = option
+        end = min(end + 2, line_end)
+    if end < line_end and (stray := _stray(plan, given[end], end)):
+        faults.append(stray)
+        end = line_end
+    return Row(values, start, end)
 
 
-def _option(keyword: Keyword, given: Sequence[str], index: int) -> object:
+def _option(slot: Slot, known: Mapping[str, object], given: Sequence[str], index: int) -> object:
+    if slot.key in known:
+        return Fault(f"{shown(given[0])} is given again", index)
     if len(given) == 1:
-        return Fault(f"{shown(given[0])} needs a value", index, f"expected {keyword.usage}")
-    return scalar(keyword, given[1], index + 1)
+        return Fault(f"{shown(given[0])} needs a value", index, f"expected {slot.keyword.usage}")
+    return scalar(slot.keyword, given[1], index + 1)
 
 
-def _stray(plan: Plan, given: Sequence[str], index: int) -> Fault | None:
+def _stray(plan: Plan, word: str, index: int) -> Fault | None:
     """Why a word that is no option cannot begin an item either."""
-    if not given or not isinstance(scalar(plan.head[""].keywords[0], given[0], index), Fault):
+    if not isinstance(scalar(plan.head[""].keywords[0], word, index), Fault):
         return None
-    word = given[0]
     hint = did_you_mean(word, plan.slots) or f"expected {' '.join(plan.slots)}"
     return Fault(f"unknown word {shown(word)} in {plan.title}", index, hint)
