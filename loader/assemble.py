@@ -137,7 +137,7 @@ class Assembly:
             self._cache.decoded += 1
         elif entry.value is not None and entry.value.at != at:
             entry = entry._replace(value=replace(entry.value, at=at))
-        if "include" not in text:
+        if self._reader.is_whole and "include" not in text:
             self._cache.put(plan, text, outside, entry)
         return entry
 

@@ -27,7 +27,7 @@ def _of_router(draft: Draft, fields: Mapping[str, Any]) -> Iterator[Identity]:
     taken = f"virtual_router_id {vrid} is taken on {interface} for IPv{family}"
     yield Identity(("virtual_router_id", interface, vrid, family), taken, draft.where("vrid"))
     if vmac := fields.get("use_vmac"):
-        hint = "" if draft.values["use_vmac"] else ", and use_vmac gives no other"
+        hint = "" if draft.values["use_vmac"] else ": give use_vmac another name"
         yield Identity(("use_vmac", vmac), f"the interface {shown(vmac)} is taken{hint}", draft.where("use_vmac"))
 
 

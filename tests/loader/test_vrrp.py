@@ -320,6 +320,6 @@ def test_a_vmac_without_a_name_is_named_after_the_router() -> None:
 def test_a_repeated_list_of_checkers_that_is_empty_changes_nothing_before_it() -> None:
     text = f"{CHECKER.format('web')}vrrp_instance a {{\n{STEM}checkers web\ncheckers\n}}\n"
     assert complaints(text) == [
-        "10:1 warning: 'checkers' is given again: the last one counts",
         "10:1 error: 'checkers' needs a value",
+        "10:1 warning: 'checkers' is given again: the last one counts",
     ]
