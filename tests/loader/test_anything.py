@@ -68,7 +68,9 @@ STEM = "vrrp_instance {} {{\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddr
 addresses = st.sampled_from(["10.0.0.1/24", "fd00::1/64 fe80::1", "10.0.0.2 fd00::1", "10.0.0.1 10.0.0.1"])
 said = st.lists(st.builds("{} {}".format, st.sampled_from(sorted(ROUTER.slots)), given_values), max_size=6)
 router = st.builds(STEM.format, st.sampled_from("ab"), addresses, said.map("\n".join))
-other = st.sampled_from(["vrrp_sync_group g { group a b }\n", "global_defs { vrrp_strict }\n", "static_ipaddress { x }\n"])
+other = st.sampled_from(
+    ["vrrp_sync_group g { group a b }\n", "global_defs { vrrp_strict }\n", "static_ipaddress { x }\n"]
+)
 
 
 @given(st.lists(router | other, max_size=4).map("".join))
