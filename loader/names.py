@@ -53,13 +53,12 @@ class Names:
 
     def part(self) -> None:
         """Instances that are in two groups, or twice in one."""
-        grouped: dict[str, Mark] = {}
-        for reference, block in self._references:
-            if reference.kind == INSTANCE:
-                mark = self._spot(reference, block)
-                if first := grouped.get(reference.name):
-                    self._twice(f"{shown(reference.name)} is in a group already", mark, first, "first put there here")
-                grouped.setdefault(reference.name, mark)
+        grouped: dict[str, tuple[Reference, Statement]] = {}
+        for member in self._references:
+            name = member[0].name
+            if member[0].kind == INSTANCE and grouped.setdefault(name, member) is not member:
+                marks = self._spot(*member), self._spot(*grouped[name])
+                self._twice(f"{shown(name)} is in a group already", *marks, "first put there here")
 
     def aim(self, known: Mapping[str, Checker]) -> None:
         """A router has no address that a checker could take: it has to bring its own."""
