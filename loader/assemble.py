@@ -5,19 +5,22 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from loader.cache import Cache, Entry, Reference
-from loader.decode import Decoder, list_parts
-from loader.diagnostics import Mark, Problem, Severity, did_you_mean, error, shown, warning
+from loader.cache import Cache, Entry
+from loader.decode import Decoder
+from loader.diagnostics import Mark, Problem, Severity, did_you_mean, error, shown
 from loader.draft import Draft
 from loader.fields import Block
-from loader.grammar import Statement, flaws, word_spans, words
+from loader.grammar import Statement, flaws, words
 from loader.includes import Reader
 from loader.meaning import PREFIXES, checker, global_defs
-from loader.model import Checker, Config, GlobalDefs, VirtualServer, VrrpInstance
+from loader.mentions import identities, references
+from loader.model import Checker, Config, GlobalDefs, VirtualServer, VrrpInstance, VrrpSyncGroup
+from loader.names import CHECKER, GROUP, INSTANCE, Names
 from loader.schema import Plan, plan_of, plugin_plan
 from loader.services import virtual_server
 from loader.source import Position, Source
-from loader.vrrp import vrrp_instance
+from loader.vrrp import static_addresses, sync_group, vrrp_instance
+from loader.vrrp_model import StaticAddresses
 
 Schemas = Callable[[str], Mapping[str, Block]]
 """Gives the blocks of all checker plugins by bare keyword, for a ``plugin_checker_location`` ("" if unset).
@@ -26,8 +29,9 @@ May raise `OSError` or `ValueError`: their text becomes an error at that keyword
 
 GLOBAL = plan_of(GlobalDefs, "global_defs")
 SERVICE = plan_of(VirtualServer, "virtual_server")
-INSTANCE = plan_of(VrrpInstance, "vrrp_instance")
-VRID = "virtual_router_id"
+ROUTER = plan_of(VrrpInstance, INSTANCE)
+SYNC_GROUP = plan_of(VrrpSyncGroup, GROUP)
+STATIC = plan_of(StaticAddresses, "static_ipaddress")
 
 
 class Assembly:
@@ -41,8 +45,7 @@ class Assembly:
         self._cache = cache
         self._hints: dict[str, str] = {}
         self._decoder = Decoder(reader, users, self._hints)
-        self._references: list[tuple[Reference, Statement]] = []
-        self._instances: dict[tuple[str, ...], Statement] = {}
+        self._names = Names(path)
 
     def config(self, schemas: Schemas) -> Config | None:
         """The configuration, None when there is any error."""
@@ -75,69 +78,92 @@ class Assembly:
         return GlobalDefs(**fields), where
 
     def _rest(self, defs: GlobalDefs, found: list[Statement], blocks: Mapping[str, Block]) -> Config:
-        """Checkers and virtual servers, and what they say of each other."""
+        """All other blocks, and what they say of each other."""
         self._hints.update({bare: f"declare RT_{bare} NAME {{ ... }}, and name it in 'checkers'" for bare in blocks})
         plans = {p + bare: plugin_plan(Checker, p + bare, block) for bare, block in blocks.items() for p in PREFIXES}
-        plans |= {plan.title: plan for plan in (SERVICE, INSTANCE)}
+        plans |= {plan.title: plan for plan in (SERVICE, ROUTER, SYNC_GROUP, STATIC)}
         self._cache.begin(self._users)
-        declared: dict[str, Statement] = {}
-        services: dict[tuple[object, ...], Statement] = {}
-        values: dict[type[Any], list[Any]] = {Checker: [], VirtualServer: [], VrrpInstance: []}
+        values: dict[type[Any], list[Any]] = {plan.built: [] for plan in plans.values() if plan.built}
         for statement in found:
-            value, identity = self._block(plans, statement)
-            self._declare(declared, statement)
-            if identity:
-                self._once(services, identity, statement)
+            value = self._block(plans, statement, defs)
             if value is not None:
                 values[type(value)].append(value)
+        checkers: list[Checker] = values.get(Checker, [])
         if self._reader.is_whole:
-            self._follow(declared)
-        self._complete({checker.name: checker for checker in values[Checker]})
-        instances = tuple(self._settled(each, defs) for each in values[VrrpInstance])
-        return Config(defs, tuple(values[Checker]), tuple(values[VirtualServer]), instances)
+            self._names.follow()
+        self._names.aim({checker.name: checker for checker in checkers})
+        self._names.part()
+        self.problems += self._names.problems
+        statics = (address for block in values[StaticAddresses] for address in block.addresses)
+        return Config(
+            defs,
+            tuple(checkers),
+            tuple(values[VirtualServer]),
+            tuple(values[VrrpInstance]),
+            tuple(values[VrrpSyncGroup]),
+            tuple(dict.fromkeys(statics)),
+        )
 
-    def _block(self, plans: Mapping[str, Plan], statement: Statement) -> tuple[Any, tuple[object, ...]]:
-        """The value of a top-level block, None when it has errors, and its identity when it is a service."""
-        plan = plans.get(_first(statement))
+    def _block(self, plans: Mapping[str, Plan], statement: Statement, defs: GlobalDefs) -> Any:
+        """The value of a top-level block, None when it has errors."""
+        title = _first(statement)
+        kind = title if title in (INSTANCE, GROUP) else CHECKER if title[:3] in PREFIXES else ""
+        for name in words(statement.text)[1:2] if kind else ():
+            self._names.declare(kind, name, statement)
+        plan = plans.get(title)
         if plan is None:
             self.problems += [problem.within(0, self._path) for problem in self._unknown(plans, statement)]
-            return None, ()
-        entry = self._entry(plan, statement)
+            return None
+        entry = self._entry(plan, statement, defs)
         self._place(entry.problems, statement)
-        self._references += [(reference, statement) for reference in entry.references]
-        return entry.value, entry.identity
+        for identity in entry.identities:
+            self._names.take(identity, statement)
+        for reference in entry.references:
+            self._names.refer(reference, statement)
+        return entry.value
 
     def _unknown(self, plans: Mapping[str, Plan], statement: Statement) -> list[Problem]:
         word = statement.keyword
         hint = self._hints.get(word) or did_you_mean(word, [*plans, GLOBAL.title])
         return flaws(statement) or [error(f"unknown keyword {shown(word)}", statement.mark, hint)]
 
-    def _entry(self, plan: Plan, statement: Statement) -> Entry:
+    def _entry(self, plan: Plan, statement: Statement, defs: GlobalDefs) -> Entry:
         """The block as it is known from the last load, moved to its new place, or newly decoded."""
         text, at = self._text(statement), self._position(statement)
-        entry = self._cache.get(plan, text)
+        outside = defs if plan is ROUTER else None
+        entry = self._cache.get(plan, text, outside)
         if entry is None:
-            entry = self._decoded(plan, statement, text, at)
+            entry = self._decoded(plan, statement, text, defs, at)
             self._cache.decoded += 1
         elif entry.value is not None and entry.value.at != at:
             entry = entry._replace(value=replace(entry.value, at=at))
-        if "include" not in text:
-            self._cache.put(plan, text, entry)
+        if self._reader.is_whole and "include" not in text:
+            self._cache.put(plan, text, outside, entry)
         return entry
 
-    def _decoded(self, plan: Plan, statement: Statement, text: str, at: Position) -> Entry:
+    def _decoded(self, plan: Plan, statement: Statement, text: str, defs: GlobalDefs, at: Position) -> Entry:
         draft = self._draft(plan, statement)
-        if plan is SERVICE:
-            fields = virtual_server(draft, self._placer(draft, text))
-        else:
-            fields = vrrp_instance(draft) if plan is INSTANCE else checker(draft)
+        fields = self._meaning(draft, text, defs)
         is_good = not any(problem.severity is Severity.ERROR for problem in draft.problems)
         value = plan.built(**fields, at=at) if is_good and plan.built else None
-        return Entry(value, _identity(fields), tuple(draft.problems), tuple(_references(draft, fields)))
+        return Entry(value, identities(draft, fields), tuple(draft.problems), tuple(references(draft)))
+
+    def _meaning(self, draft: Draft, text: str, defs: GlobalDefs) -> dict[str, Any]:
+        """The fields of a block, by the rules of its kind."""
+        if draft.plan is SERVICE:
+            return virtual_server(draft, self._placer(draft, text))
+        if draft.plan is ROUTER:
+            return vrrp_instance(draft, defs)
+        if draft.plan is SYNC_GROUP:
+            return sync_group(draft)
+        return static_addresses(draft) if draft.plan is STATIC else checker(draft)
 
     def _draft(self, plan: Plan, statement: Statement) -> Draft:
         """A top-level block, decoded with its marks counted from its own first character."""
         relative = Statement(statement.text, 0, statement.body, statement.inside - statement.offset)
+        if plan is STATIC:
+            # All of it is one statement with a list: what encloses it has no words of its own.
+            relative = Statement(plan.title, 0, self._text(statement), 0)
         return self._decoder.block(plan, relative, statement.origin or (self._path,))
 
     def _placer(self, draft: Draft, text: str) -> Callable[[Statement], Position]:
@@ -150,62 +176,6 @@ class Assembly:
             return block.position(statement.offset + inside)
 
         return place
-
-    def _declare(self, declared: dict[str, Statement], statement: Statement) -> None:
-        """Note a checker's name. One with errors counts too, lest everybody who names it be blamed."""
-        name = words(statement.text)[1:2]
-        if name and _first(statement)[:3] in PREFIXES:
-            self._once(declared, name[0], statement)
-        elif name and _first(statement) == INSTANCE.title:
-            self._once(self._instances, (name[0],), statement)
-
-    def _once(self, seen: dict[Any, Statement], key: object, statement: Statement) -> None:
-        first = seen.setdefault(key, statement)
-        if first is not statement:
-            what = f"checker {key}" if isinstance(key, str) else " ".join(words(statement.text))
-            message = f"{shown(what)} is declared twice"
-            if isinstance(key, tuple) and key[0] == VRID:
-                message = f"virtual_router_id {key[2]} is taken on {key[1]}"
-            related = (("first declared here", self._heading(first)),)
-            self.problems.append(error(message, self._heading(statement), related=related))
-
-    def _follow(self, declared: dict[str, Statement]) -> None:
-        """Names of checkers that nobody declared, and checkers that nobody names."""
-        for reference, service in self._references:
-            if reference.name not in declared:
-                mark = self._spot(reference, service)
-                hint = did_you_mean(reference.name, declared)
-                self.problems.append(error(f"no checker is named {shown(reference.name)}", mark, hint))
-        named = {reference.name for reference, _ in self._references}
-        for name, statement in declared.items():
-            if name not in named:
-                message = f"nobody names the checker {shown(name)}: it is not run"
-                self.problems.append(warning(message, self._heading(statement)))
-
-    def _settled(self, instance: VrrpInstance, defs: GlobalDefs) -> VrrpInstance:
-        """With its version, which ``global_defs`` may have said, and which its interval has to fit."""
-        settled = instance.of_version(defs.vrrp_version)
-        if instance.version == 0 and settled.version == 2 and settled.advert_interval % 1:
-            message = f"VRRPv2 adverts come in whole seconds, not {settled.advert_interval:g}"
-            statement = self._instances[(instance.name,)]
-            self.problems.append(error(message, self._heading(statement), "add version 3"))
-        return settled
-
-    def _complete(self, known: Mapping[str, Checker]) -> None:
-        """A router has no address for a checker to take: it has to bring its own."""
-        for reference, statement in self._references:
-            checker = known.get(reference.name)
-            if reference.alone and checker and (checker.connect_ip is None or checker.connect_port is None):
-                message = f"the checker {shown(reference.name)} has no target of its own"
-                hint = "give it connect_ip and connect_port"
-                self.problems.append(error(message, self._spot(reference, statement), hint))
-
-    def _spot(self, reference: Reference, service: Statement) -> Mark:
-        """The place of a checker's name; of the list that was to replace it, when that one was refused."""
-        parts = [(part, words(part.text)) for part in list_parts(reference.statement)]
-        marks = (part.mark_of(given.index(reference.name)) for part, given in parts if reference.name in given)
-        mark = next(marks, reference.statement.mark)
-        return mark.within(reference.inside, reference.file).within(service.inside, self._file(service))
 
     def _file(self, statement: Statement) -> str:
         return statement.file or self._path
@@ -220,10 +190,6 @@ class Assembly:
     def _position(self, statement: Statement) -> Position:
         return self._reader.sources[self._file(statement)].position(statement.offset)
 
-    def _heading(self, statement: Statement) -> Mark:
-        last = len(word_spans(statement.text)) - 1
-        return statement.mark_of(min(1, last), last).within(0, self._path)
-
     def _place(self, problems: tuple[Problem, ...] | list[Problem], statement: Statement) -> None:
         self.problems += [problem.within(statement.offset, self._file(statement)) for problem in problems]
 
@@ -231,24 +197,3 @@ class Assembly:
 def _first(statement: Statement) -> str:
     """The keyword as it is most often written; quotes around a top-level keyword make it unknown."""
     return statement.text.split(None, 1)[0]
-
-
-def _identity(fields: Mapping[str, Any]) -> tuple[object, ...]:
-    """What makes a service the same as another; empty for other blocks, and for services whose head was refused."""
-    if fields.get("fwmark"):
-        return fields["fwmark"], fields["family"]
-    if fields.get("vrid") and fields.get("interface"):
-        return VRID, fields["interface"], fields["vrid"], fields["family"]
-    return (fields["address"], fields["port"], fields["protocol"]) if fields.get("address") else ()
-
-
-def _references(draft: Draft, fields: Mapping[str, Any]) -> list[Reference]:
-    """The checkers that the real servers of a service name, or that a router names."""
-    if draft.plan is INSTANCE:
-        place = draft.body.places.get("checkers")
-        return [Reference(each.name, place, 0, "", alone=True) for each in fields["checkers"]] if place else []
-    return [
-        Reference(name, server.body.places["checkers"], server.head.inside, server.head.file)
-        for server in draft.values.get("real_servers", ())
-        for name in server.values.get("checkers", ())
-    ]

@@ -1,23 +1,35 @@
 """What is kept between loads: the top-level blocks of the last one, by their text. Pure."""
 
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
-from loader.diagnostics import Problem
+from loader.diagnostics import Mark, Problem
 from loader.grammar import Statement
 from loader.schema import Plan
 
 
 class Reference(NamedTuple):
-    """A checker's name in a block: its statement, in the text that begins at ``inside`` (of ``file`` if set).
+    """A name in a block: its statement, in the text that begins at ``inside`` (of ``file`` if set).
 
-    ``alone``: the block has no address that could complete the checker's own.
+    ``kind`` is what it names, and ``nth`` which of the same names in the statement it is. ``alone``: the block has no
+    address that could complete a checker's own.
     """
 
     name: str
     statement: Statement
     inside: int
     file: str
+    kind: str = "checker"
     alone: bool = False
+    nth: int = 0
+
+
+class Identity(NamedTuple):
+    """What only one block may have, and what is said, where, when another has it."""
+
+    key: tuple[object, ...]
+    message: str
+    mark: Mark
 
 
 class Entry(NamedTuple):
@@ -27,7 +39,7 @@ class Entry(NamedTuple):
     """
 
     value: Any
-    identity: tuple[object, ...] = ()
+    identities: tuple[Identity, ...] = ()
     problems: tuple[Problem, ...] = ()
     references: tuple[Reference, ...] = ()
 
@@ -36,15 +48,15 @@ class Cache:
     """Kept by the caller from load to load: a block whose text is known is neither parsed nor decoded again.
 
     ``reused`` and ``decoded`` count the top-level blocks of the last load. Other users or other plugins empty it; what
-    one load did not need is forgotten. A block that includes files is not kept.
+    one load did not need is forgotten. A block that includes files is not kept, nor what follows a broken one.
     """
 
     def __init__(self) -> None:
         self.reused = 0
         self.decoded = 0
         self._users: frozenset[str] = frozenset()
-        self._kept: dict[tuple[Plan, str], Entry] = {}
-        self._fresh: dict[tuple[Plan, str], Entry] = {}
+        self._kept: dict[tuple[Plan, str, Hashable], Entry] = {}
+        self._fresh: dict[tuple[Plan, str, Hashable], Entry] = {}
 
     def begin(self, users: frozenset[str]) -> None:
         """Start a load."""
@@ -52,12 +64,12 @@ class Cache:
         self._users, self._fresh = users, {}
         self.reused = self.decoded = 0
 
-    def get(self, plan: Plan, text: str) -> Entry | None:
-        """The block as it was decoded last time."""
-        known = self._kept.get((plan, text))
+    def get(self, plan: Plan, text: str, outside: Hashable) -> Entry | None:
+        """The block as it was decoded last time; ``outside`` is all that its meaning takes from elsewhere."""
+        known = self._kept.get((plan, text, outside))
         self.reused += known is not None
         return known
 
-    def put(self, plan: Plan, text: str, entry: Entry) -> None:
+    def put(self, plan: Plan, text: str, outside: Hashable, entry: Entry) -> None:
         """Keep a block for the next load."""
-        self._fresh[plan, text] = entry
+        self._fresh[plan, text, outside] = entry

@@ -6,6 +6,7 @@ is the whole inside of a block. Places of words are computed only for problems.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
@@ -14,13 +15,14 @@ from loader import values as kinds
 from loader.diagnostics import Mark, Problem, did_you_mean, error, shown, warning
 from loader.draft import Body, Draft
 from loader.fields import Keyword
-from loader.grammar import Statement, flaws, statements, word_spans, words
+from loader.grammar import Statement, flaws, list_parts, word_spans, words
 from loader.includes import Reader
+from loader.rows import rows
 from loader.schema import Plan, Slot
 from loader.scripts import script
 from loader.values import Fault
 
-LISTS = ("words", "ranges")
+LISTS = ("words", "ranges", "rows")
 
 
 class Read(NamedTuple):
@@ -100,7 +102,8 @@ class Decoder:
                     problems.append(_twice(places[slot.key], statement, slot.keyword.secret))
                 if value is not UNSET:
                     values[slot.key] = value
-            places[slot.key] = statement
+            if value is not UNSET or slot.key not in places:
+                places[slot.key] = statement
         return Body({k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}, places, tuple(problems))
 
     def _line(self, plan: Plan, statement: Statement) -> Read:
@@ -112,6 +115,8 @@ class Decoder:
             return Read(None, UNSET, [self._unknown(plan, statement)])
         if slot.keyword.kind == "block":
             return Read(slot, UNSET, [error(f"{shown(given[0])} needs a block {{ ... }}", statement.mark)])
+        if slot.plan is not None and len(given) > 1:
+            return _rows(slot, slot.plan, given, statement)
         return _read(slot, self._value(slot.keyword, given, statement.text), statement)
 
     def _braced(self, plan: Plan, statement: Statement, chain: tuple[str, ...]) -> Read:
@@ -119,7 +124,7 @@ class Decoder:
         slot = plan.slots.get(statement.keyword)
         if slot is None:
             return Read(None, UNSET, flaws(statement) or [self._unknown(plan, statement)])
-        if slot.plan is not None:
+        if slot.plan is not None and slot.keyword.kind == "block":
             draft = self.block(slot.plan, statement, chain)
             return Read(slot, draft if slot.plan.built else options(draft), draft.problems)
         if slot.keyword.kind not in LISTS:
@@ -134,12 +139,16 @@ class Decoder:
         if wrong:
             return Read(slot, UNSET, wrong)
         given = [word for part in parts for word in words(part.text)]
+        if slot.plan is not None and len(given) > 1:
+            return _rows(slot, slot.plan, given, *parts)
         return _read(slot, self._value(slot.keyword, given, ""), *parts)
 
     def _value(self, keyword: Keyword, given: Sequence[str], text: str) -> object:
         """The value of a statement's words, the keyword first, or a `Fault`."""
         if keyword.kind == "arguments":
             return _arguments(keyword.options, given[1:], 1, keyword.usage)
+        if keyword.kind == "flag" and len(given) > 1:
+            return _surplus(keyword.usage, given[1], 1)
         if len(given) == 1:
             return _alone(keyword, given[0])
         if keyword.kind in LISTS:
@@ -147,7 +156,6 @@ class Decoder:
         if keyword.kind == "script":
             return script(given[1:], text[len(given[0]) :].lstrip().startswith('"'), self._users)
         return kinds.scalar(keyword, given[1], 1) if len(given) == 2 else _surplus(keyword.usage, given[2], 2)
-
 
     def _unknown(self, plan: Plan, statement: Statement) -> Problem:
         word = statement.keyword
@@ -182,11 +190,11 @@ def _read(slot: Slot, value: object, *parts: Statement) -> Read:
     return Read(slot, value)
 
 
-def list_parts(statement: Statement) -> list[Statement]:
-    """A statement, and the statements in its braces as they count in the same text."""
-    inner = statements(statement.body)[0] if statement.body else []
-    shift = statement.inside
-    return [statement, *(p._replace(offset=p.offset + shift, origin=statement.origin) for p in inner)]
+def _rows(slot: Slot, plan: Plan, given: Sequence[str], *parts: Statement) -> Read:
+    """The items of a list, and what is wrong with any of them."""
+    lengths = [len(words(part.text)) for part in parts]
+    found, faults = rows(plan, given, list(accumulate(lengths)))
+    return Read(slot, found, [_problem(fault, slot.keyword, *parts) for fault in faults])
 
 
 def _problem(fault: Fault, keyword: Keyword | None, *parts: Statement) -> Problem:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from loader.diagnostics import Mark, Problem, error, warning
-from loader.grammar import Statement, word_spans
+from loader.grammar import Statement, list_parts, word_spans, words
 from loader.schema import Plan
 
 
@@ -42,6 +42,13 @@ class Draft:
             last = len(word_spans(statement.text)) - 1
             return statement.mark_of(min(1, last), last).within(self.head.inside, self.head.file)
         return self.heading()
+
+    def spot(self, key: str, index: int) -> Mark:
+        """The place of one word of a value that is a list, counted over its lines, the keyword being 0; within what
+        was to replace the list, when that was refused."""
+        parts = list_parts(self.body.places[key])
+        marks = [part.mark_of(place) for part in parts for place in range(len(words(part.text)))]
+        return marks[min(index, len(marks) - 1)].within(self.head.inside, self.head.file)
 
     def heading(self) -> Mark:
         """The place of the words that name the block, of its keyword when there are none."""

@@ -13,7 +13,9 @@ Kind = Literal[
     "float",
     "seconds",
     "bool",
+    "flag",
     "address",
+    "network",
     "port",
     "prefix",
     "words",
@@ -21,15 +23,24 @@ Kind = Literal[
     "pattern",
     "script",
     "arguments",
+    "rows",
     "block",
 ]
 """How a value is written, and what it becomes:
 
 ``str`` one word · ``int`` · ``float`` and ``seconds`` decimal, float · ``bool`` bare or on/off/true/false/yes/no ·
-``address`` canonical text · ``port`` 1..65535 · ``prefix`` a length or an IPv4 netmask, int · ``words`` on the line or
+``flag`` bare only, and means ``bare`` · ``address`` canonical text · ``network`` an address with its prefix length, all
+bits of it if unsaid, tuple · ``port`` 1..65535 · ``prefix`` a length or an IPv4 netmask, int · ``words`` on the line or
 in braces, tuple · ``ranges`` N and N-M, tuple of (first, last) · ``pattern`` a regular expression that compiles, str ·
-``script`` a `Script` · ``arguments`` words in the order of ``options``, tuple · ``block`` tuple of (name, value).
+``script`` a `Script` · ``arguments`` words in the order of ``options``, tuple · ``rows`` on the line or
+one a line in braces, each a value and then its own ``options``, tuple of `loader.rows.Row` · ``block`` tuple of
+(name, value).
 """
+
+TICK = 0.001
+"""Shortest time that makes sense, in seconds: the event loop counts in these."""
+MONTH = 2_678_400
+"""Longest time, in seconds: that of the longest persistence in IPVS."""
 
 
 class Keyword(msgspec.Struct, frozen=True):
@@ -77,10 +88,14 @@ class Keyword(msgspec.Struct, frozen=True):
     @property
     def value_usage(self) -> str:
         """How its value is written."""
+        if self.kind == "rows":
+            first, *others = self.options
+            return " ".join([FORMS[first.kind], *(f"[{option.usage}]" for option in others), "..."])
         if self.kind == "arguments":
             return " ".join(option.as_argument for option in self.options)
-        form = f"{'|'.join(self.choices) or FORMS[self.kind]} {self.limits}".rstrip()
-        return f"[{form}]" if self.bare is not None or self.kind == "bool" else form
+        form = f"{'|'.join(self.choices) or FORMS[self.kind]} {self.limits}".strip()
+        is_optional = form and (self.bare is not None or self.kind == "bool")
+        return f"[{form}]" if is_optional else form
 
     @property
     def as_argument(self) -> str:
@@ -113,7 +128,9 @@ FORMS: dict[str, str] = {
     "float": "NUMBER",
     "seconds": "SECONDS",
     "bool": "on|off",
+    "flag": "",
     "address": "IP",
+    "network": "IP[/PREFIX]",
     "port": "PORT (1..65535)",
     "prefix": "PREFIX|NETMASK",
     "words": "WORD ...",
@@ -121,6 +138,7 @@ FORMS: dict[str, str] = {
     "pattern": "REGEX",
     "script": '"COMMAND" [USER [GROUP]]',
     "arguments": "",
+    "rows": "",
     "block": "{ ... }",
 }
 """How messages and documentation write a value of each kind."""

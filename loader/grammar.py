@@ -89,6 +89,13 @@ def statements(text: str) -> tuple[list[Statement], list[Problem]]:
     return found, problems
 
 
+def list_parts(statement: Statement) -> list[Statement]:
+    """A statement, and the statements in its braces as they count in the same text."""
+    inner = statements(statement.body)[0] if statement.body else []
+    shift = statement.inside
+    return [statement, *(p._replace(offset=p.offset + shift, origin=statement.origin) for p in inner)]
+
+
 def words(text: str) -> list[str]:
     """The words of a statement: unquoted, ``\\#``, ``\\!`` and ``\\"`` made plain, other backslashes kept."""
     if '"' not in text and "\\" not in text:

@@ -4,11 +4,13 @@ One declaration a keyword: kind, default, range, unit, names, help. From it come
 To add a block is to add a dataclass here, and its rules (if it has any) to `loader.meaning`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from loader.fields import MONTH, TICK
 from loader.schema import argument, beside, common_words, derived, flags, nested, option, position
 from loader.scripts import Script
 from loader.source import Position
+from loader.vrrp_model import Tracked, UnicastPeer, VirtualAddress, VrrpDefaults, VrrpInstance, VrrpSyncGroup
 
 __all__ = [
     "COMMON",
@@ -26,12 +28,9 @@ __all__ = [
     "VirtualAddress",
     "VirtualServer",
     "VrrpInstance",
+    "VrrpSyncGroup",
 ]
 
-TICK = 0.001
-"""Shortest time that makes sense, in seconds: the event loop counts in these."""
-MONTH = 2_678_400
-"""Longest time, in seconds: that of the longest persistence in IPVS."""
 TRIES = 99
 """Most tries after the first: a checker falls after at most 100 failures."""
 HEAVIEST = 2_147_483_647
@@ -56,7 +55,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalDefs:
+class GlobalDefs(VrrpDefaults):
     """``global_defs``: what concerns the whole program. Several of them add up."""
 
     router_id: str = option("str", "", aliases=("lvs_id",), help="this machine in mails; the host name if empty")
@@ -67,8 +66,6 @@ class GlobalDefs:
     plugin_checker_location: str = option("str", "", help="folder of further checker plugins, relative to this file")
     dataplane: str = option("str", "ipvs", choices=("ipvs", "userspace"), help="kernel or this program")
     script_user: Identity | None = beside("script_user", Identity, help="user and group that programs run as")
-    vrrp_version: int = option("int", 2, min=2, max=3, help="VRRP version of IPv4 instances; IPv6 is always 3")
-    vrrp_startup_delay: float = option("seconds", 0.0, min=TICK, max=MONTH, unit="s", help="wait before routers begin")
     at: Position = position()
 
 
@@ -189,91 +186,12 @@ class VirtualServer(ServerSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class VirtualAddress:
-    """An address that the MASTER holds. ``device`` "" is the instance's interface, ``broadcast`` "+" the network's."""
-
-    address: str
-    prefix: int
-    device: str = ""
-    label: str = ""
-    scope: str = ""
-    broadcast: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Tracked:
-    """A checker or an interface that an instance follows: FAULT while it is not OK, or with a weight, its priority."""
-
-    name: str
-    weight: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class UnicastPeer:
-    """Another router of the instance, and the TTLs or hop limits that its adverts may arrive with."""
-
-    address: str
-    min_ttl: int = 0
-    max_ttl: int = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Authentication:
-    """Of VRRPv2, as RFC 2338 had it: a word in clear text, of which 8 bytes count."""
-
-    auth_type: str = option("str", "PASS", choices=("PASS",), help="only PASS; AH is not there")
-    auth_pass: str = option("str", "", secret=True, help="the word, up to 8 bytes")
-
-
-@dataclass(frozen=True, slots=True)
-class VrrpInstance:
-    """A virtual router. ``advert_interval`` is in seconds, ``family`` 4 or 6, that of its addresses.
-
-    ``state`` is the role it wishes for; by priority alone it is decided who leads.
-    """
-
-    name: str = argument("str")
-    interface: str = option("str", help="interface that the adverts go through")
-    vrid: int = option("int", name="virtual_router_id", min=1, max=255, help="number of the virtual router on its link")
-    priority: int = option("int", 100, min=1, max=255, help="who is highest leads; 255 owns the addresses")
-    state: str = option("str", "BACKUP", choices=("MASTER", "BACKUP"), help="wished for; MASTER without priority: 255")
-    version: int = option("int", 0, min=2, max=3, help="VRRP version; that of global_defs if unsaid")
-    advert_interval: float = option("seconds", 1.0, name="advert_int", min=0.01, max=255, unit="s", help="of adverts")
-    preempt: bool = option("bool", True, name="preempt", bare=True, help="take over from a lower one")
-    nopreempt: bool = option("bool", False, bare=True, help="leave a lower priority in place")
-    preempt_delay: float = option("seconds", 0.0, min=0, max=1000, unit="s", help="wait before that")
-    authentication: str = nested("authentication", Authentication, help="a password, in version 2")
-    virtual_addresses: tuple[VirtualAddress, ...] = option("words", (), name="virtual_ipaddress", help="what it holds")
-    excluded: tuple[VirtualAddress, ...] = option("words", (), name="virtual_ipaddress_excluded", help="unadvertised")
-    unicast_src_ip: str | None = option("address", None, help="source of unicast adverts")
-    mcast_src_ip: str | None = option("address", None, help="source of multicast adverts")
-    unicast_peers: tuple[UnicastPeer, ...] = option("words", (), name="unicast_peer", help="instead of the group")
-    unicast_ttl: int = option("int", 255, min=1, max=255, help="TTL of unicast adverts")
-    check_unicast_src: bool = option("bool", False, bare=True, help="hear only the peers listed")
-    checkers: tuple[Tracked, ...] = option("words", (), help="NAME [weight N] ...: what it follows")
-    track_interfaces: tuple[Tracked, ...] = option("words", (), name="track_interface", help="IF [weight N] ...")
-    dont_track_primary: bool = option("bool", False, bare=True, help="stay when the own interface goes down")
-    garp_master_delay: float = option("seconds", 5.0, min=0, max=MONTH, unit="s", help="until the second announcement")
-    garp_master_repeat: int = option("int", 5, min=1, max=1000, help="how often each address is announced")
-    garp_master_refresh: float = option("seconds", 0.0, min=0, max=MONTH, unit="s", help="from then on; 0: never")
-    garp_master_refresh_repeat: int = option("int", 1, min=1, max=1000, help="how often then")
-    down_timer_adverts: int = option("int", 3, min=1, max=100, help="adverts that may be missed")
-    lower_prio_no_advert: bool = option("bool", False, bare=True, help="do not answer adverts of lower priority")
-    higher_prio_send_advert: bool = option("bool", False, bare=True, help="send one more advert before yielding")
-    strict_mode: bool = option("bool", False, bare=True, help="keep to the RFC")
-    family: int = derived(4)
-    at: Position = position()
-
-    def of_version(self, usual: int) -> "VrrpInstance":
-        """The same with its version settled: what it says, 3 for IPv6, else ``usual``."""
-        return replace(self, version=self.version or (3 if self.family == 6 else usual))
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
-    """A whole configuration. Names that it mentions exist in it."""
+    """A whole configuration. Names that it mentions exist in it. ``static_addresses`` all have a device."""
 
     global_defs: GlobalDefs = GlobalDefs()
     checkers: tuple[Checker, ...] = ()
     virtual_servers: tuple[VirtualServer, ...] = ()
     vrrp_instances: tuple[VrrpInstance, ...] = ()
+    vrrp_sync_groups: tuple[VrrpSyncGroup, ...] = ()
+    static_addresses: tuple[VirtualAddress, ...] = ()

@@ -1,6 +1,7 @@
 """From declarations to decode plans: what a block's words may be, compiled once per block. Pure.
 
-A block is one frozen dataclass whose fields are made by `option`, `argument`, `nested`, `beside`, `flags`, `derived`.
+A block is one frozen dataclass whose fields are made by `option`, `switch`, `argument`, `nested`,
+`inner`, `rows`, `beside`, `flags`, `derived`.
 """
 
 import dataclasses
@@ -78,6 +79,24 @@ def nested(name: str, block: type[Any], **more: Any) -> Any:
     return dataclasses.field(default=(), kw_only=True, metadata={KEY: ("option", keyword, block)})
 
 
+def inner(name: str, block: type[Any], default: Any, **more: Any) -> Any:
+    """One block inside; what it decodes to is for the rules of the outer one to take apart."""
+    keyword = Keyword(name, "block", None, **more)
+    return dataclasses.field(default=default, kw_only=True, metadata={KEY: ("option", keyword, block)})
+
+
+def rows(name: str, row: type[Any], **more: Any) -> Any:
+    """A list of values with options of their own, as ``row`` declares them: its argument, then its options."""
+    keyword = Keyword(name, "rows", (), **more)
+    return dataclasses.field(default=(), kw_only=True, metadata={KEY: ("rows", keyword, row)})
+
+
+def switch(on: str, off: str, default: bool, **more: Any) -> Any:
+    """Two bare keywords for one truth; the later one counts."""
+    pair = [Keyword(name, "flag", default, bare=value, **more) for name, value in ((on, True), (off, False))]
+    return dataclasses.field(default=default, kw_only=True, metadata={KEY: ("switch", *pair)})
+
+
 def beside(name: str, group: type[Any], **more: Any) -> Any:
     """One statement whose arguments are ``group``'s, and whose options stand beside it in the same block."""
     keyword = Keyword(name, "arguments", None, **more)
@@ -90,9 +109,9 @@ def flags(**helps: str) -> Any:
     return dataclasses.field(default=(), kw_only=True, metadata={KEY: ("flags", *keywords)})
 
 
-def derived(default: Any = dataclasses.MISSING) -> Any:
+def derived(default: Any = dataclasses.MISSING, kw_only: bool = True) -> Any:
     """A field that no keyword sets; what decodes the block fills it."""
-    return dataclasses.field(default=default, kw_only=True)
+    return dataclasses.field(default=default, kw_only=kw_only)
 
 
 def position() -> Any:
@@ -156,11 +175,20 @@ def _slots(field: "dataclasses.Field[Any]") -> list[Slot]:
         return []
     if role == "flags":
         return [Slot(field.name, keyword, "flag", None, True) for keyword in parts]
+    if role == "switch":
+        return [Slot(field.name, keyword, "option") for keyword in parts]
     keyword, *block = parts
     named = msgspec.structs.replace(keyword, name=keyword.name or field.name)
     if role == "beside":
         return _beside(field.name, named, block[0])
+    if role == "rows":
+        return [_rows(field.name, named, plan_of(block[0], named.name))]
     return [Slot(field.name, named, role, plan_of(block[0], named.name) if block else None, named.repeated)]
+
+
+def _rows(key: str, keyword: Keyword, row: Plan) -> Slot:
+    others = dict.fromkeys(slot.keyword for slot in row.slots.values())
+    return Slot(key, msgspec.structs.replace(keyword, options=(row.head[""].keywords[0], *others)), "option", row)
 
 
 def _beside(key: str, keyword: Keyword, group: Model) -> list[Slot]:

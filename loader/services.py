@@ -8,7 +8,7 @@ from loader.draft import Draft
 from loader.grammar import Statement
 from loader.model import RealServer, SorryServer
 from loader.source import Position
-from loader.values import family
+from loader.values import family, is_multicast
 
 FAMILIES = {"inet": 4, "inet6": 6}
 INHERITED = (
@@ -65,9 +65,7 @@ def _unfit(address: str) -> str:
         return "no machine's address"
     if address == "255.255.255.255":
         return "the broadcast address"
-    first = address.replace(".", ":").partition(":")[0]
-    is_group = first[:2] == "ff" and len(first) == 4 if family(address) == 6 else 224 <= int(first) <= 239
-    return "a multicast address" if is_group else ""
+    return "a multicast address" if is_multicast(address) else ""
 
 
 def _protocol(draft: Draft, fields: dict[str, Any]) -> None:

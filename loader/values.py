@@ -104,6 +104,12 @@ def family(canonical: str) -> int:
     return 6 if ":" in canonical else 4
 
 
+def is_multicast(canonical: str) -> bool:
+    """Whether an address is that of a group."""
+    first = canonical.replace(".", ":").partition(":")[0]
+    return first[:2] == "ff" and len(first) == 4 if family(canonical) == 6 else 224 <= int(first) <= 239
+
+
 def whole(word: str) -> int | None:
     """A whole number of at most 40 digits."""
     return int(word) if WHOLE.fullmatch(word) else None
@@ -112,6 +118,17 @@ def whole(word: str) -> int | None:
 def decimal(word: str) -> float | None:
     """A decimal number, without exponent."""
     return float(word) if DECIMAL.fullmatch(word) else None
+
+
+def network(word: str) -> tuple[str, int] | None:
+    """``10.0.0.1/24`` as ("10.0.0.1", 24); without a length, all of the address: 32 or 128."""
+    text, slash, length = word.partition("/")
+    canonical = address(text)
+    if canonical is None:
+        return None
+    longest = 32 if family(canonical) == 4 else 128
+    bits = whole(length) if slash else longest
+    return (canonical, bits) if bits is not None and 0 <= bits <= longest else None
 
 
 def port(word: str) -> int | None:
@@ -154,6 +171,7 @@ SCALARS: dict[str, Callable[[str], object]] = {
     "seconds": decimal,
     "bool": TRUTH.get,
     "address": address,
+    "network": network,
     "port": port,
     "prefix": prefix,
     "pattern": expression,
@@ -166,6 +184,7 @@ NAMES = {
     "seconds": "a number of seconds",
     "bool": "on or off",
     "address": "an IP address",
+    "network": "an IP address with a prefix length",
     "port": "a port",
     "prefix": "a prefix length or a netmask",
     "pattern": "a regular expression",

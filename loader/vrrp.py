@@ -1,60 +1,91 @@
-"""The rules of a ``vrrp_instance``: its lists of addresses and of what it follows, and what cannot be. Pure."""
+"""The rules of a ``vrrp_instance``: what it inherits, what goes together, what is put right. Pure."""
 
-import ipaddress
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from loader.decode import list_parts
-from loader.diagnostics import Mark, error, shown
+from loader.diagnostics import error, warning
 from loader.draft import Draft
-from loader.grammar import words
-from loader.model import Tracked, UnicastPeer, VirtualAddress
-from loader.values import address, family, whole
+from loader.model import GlobalDefs
+from loader.vrrp_lists import addresses, advertised, fit, peers, tracked
+from loader.vrrp_strict import strict
 
-SCOPES = ("site", "link", "host", "nowhere", "global")
 OWNER = 255
-HEAVIEST = 253
 WORD = 8
 """Bytes of a password that VRRP carries."""
-PACKET = 255
-"""Addresses that an advert can count."""
+SLOWEST = 40.95
+"""Longest interval in seconds that a version 3 advert can tell: 4095 hundredths."""
 
-Item = tuple[int, list[str]]
-"""A value with the words that belong to it, and the index of the first among all words of its list."""
+INHERITED = {
+    "version": "vrrp_version",
+    "garp_master_delay": "vrrp_garp_master_delay",
+    "garp_master_repeat": "vrrp_garp_master_repeat",
+    "garp_master_refresh": "vrrp_garp_master_refresh",
+    "garp_master_refresh_repeat": "vrrp_garp_master_refresh_repeat",
+    "garp_lower_prio_delay": "vrrp_garp_lower_prio_delay",
+    "garp_lower_prio_repeat": "vrrp_garp_lower_prio_repeat",
+    "garp_interval": "vrrp_garp_interval",
+    "gna_interval": "vrrp_gna_interval",
+    "down_timer_adverts": "vrrp_down_timer_adverts",
+    "lower_prio_no_advert": "vrrp_lower_prio_no_advert",
+    "higher_prio_send_advert": "vrrp_higher_prio_send_advert",
+    "check_unicast_src": "vrrp_check_unicast_src",
+    "skip_check_adv_addr": "vrrp_skip_check_adv_addr",
+    "strict_mode": "vrrp_strict",
+}
+"""What ``global_defs`` says for an instance that does not say it."""
 
 
-def vrrp_instance(draft: Draft) -> dict[str, Any]:
+def vrrp_instance(draft: Draft, defs: GlobalDefs) -> dict[str, Any]:
     """The fields of an instance."""
-    fields = dict(draft.values)
-    fields["virtual_addresses"] = _addresses(draft, "virtual_addresses")
-    fields["excluded"] = _addresses(draft, "excluded")
-    fields["checkers"] = _tracked(draft, "checkers")
-    fields["track_interfaces"] = _tracked(draft, "track_interfaces")
-    fields["unicast_peers"] = _peers(draft)
-    _family(draft, fields)
+    fields = _inherited(draft, defs)
+    advertised(draft, fields)
+    fields["unicast_peers"] = peers(draft, fields)
+    fields["checkers"] = tracked(draft, "checkers")
+    fields["track_interfaces"] = tracked(draft, "track_interfaces")
+    _version(draft, fields)
     _priority(draft, fields)
-    _preempt(draft, fields)
-    _interval(draft, fields)
     _authentication(draft, fields)
+    _announcements(draft, fields)
+    if fields["strict_mode"]:
+        strict(draft, fields)
+    _preemption(draft, fields)
+    _interval(draft, fields)
+    _addresses(draft, fields)
+    _vmac(draft, fields)
     return fields
 
 
-def _family(draft: Draft, fields: dict[str, Any]) -> None:
-    """One family for all that is advertised; IPv6 begins with the link-local address and speaks version 3."""
-    given = fields["virtual_addresses"]
-    families = {family(each.address) for each in given}
-    fields["family"] = family(given[0].address) if given else 4
-    if len(families) > 1:
-        hint = "put the others into virtual_ipaddress_excluded"
-        draft.error("virtual_addresses", "IPv4 and IPv6 addresses cannot be advertised together", hint)
-    if fields["family"] == 6 and not given[0].address.startswith("fe80:"):
-        draft.warn("virtual_addresses", "the first IPv6 address should be link-local (fe80::/10)")
-    if len(given) > PACKET:
-        draft.error("virtual_addresses", f"{len(given)} addresses do not fit an advert: {PACKET} do")
-    if fields["family"] == 6 and fields.get("version") == 2:
-        draft.error("version", "VRRPv2 cannot carry IPv6 addresses", "use version 3")
-    if not given and draft.says("virtual_addresses") is False:
-        draft.problems.append(error("a vrrp_instance needs virtual_ipaddress", draft.heading()))
+def sync_group(draft: Draft) -> dict[str, Any]:
+    """The fields of a group."""
+    fields = {**draft.values, "checkers": tracked(draft, "checkers")}
+    fields["track_interfaces"] = tracked(draft, "track_interfaces")
+    if len(fields.get("members", ())) == 1:
+        draft.warn("members", "a group of one has nobody to go along with")
+    return fields
+
+
+def static_addresses(draft: Draft) -> dict[str, Any]:
+    """The addresses of a block, each of which needs a device: there is no instance whose interface it could take."""
+    for row in draft.values.get("addresses", ()):
+        if "device" not in row.values:
+            mark = draft.spot("addresses", row.start)
+            draft.problems.append(error("a static address needs a device", mark, "add dev INTERFACE"))
+    return {"addresses": addresses(draft, "addresses", set())}
+
+
+def _inherited(draft: Draft, defs: GlobalDefs) -> dict[str, Any]:
+    fields = {key: getattr(defs, word) for key, word in INHERITED.items()}
+    usual = {"delay": defs.vrrp_garp_master_delay, "repeat": defs.vrrp_garp_master_repeat}
+    for key, value in usual.items():
+        if fields[f"garp_lower_prio_{key}"] is None:
+            fields[f"garp_lower_prio_{key}"] = value
+    return fields | draft.values
+
+
+def _version(draft: Draft, fields: dict[str, Any]) -> None:
+    if fields["family"] == 6:
+        if draft.says("version") and fields["version"] == 2:
+            draft.warn("version", "IPv6 is in version 3 alone: 3 is taken")
+        fields["version"] = 3
 
 
 def _priority(draft: Draft, fields: dict[str, Any]) -> None:
@@ -62,123 +93,86 @@ def _priority(draft: Draft, fields: dict[str, Any]) -> None:
     if not draft.says("priority") and fields.get("state") == "MASTER":
         draft.warn("state", "without a priority, MASTER means 255, the owner of the addresses", "add priority")
         fields["priority"] = OWNER
+    fields.setdefault("priority", 100)
+    fields.setdefault("state", "MASTER" if fields["priority"] == OWNER else "BACKUP")
 
 
-def _preempt(draft: Draft, fields: dict[str, Any]) -> None:
-    wanted = not fields.pop("nopreempt", False)
-    if not wanted and fields.get("priority") == OWNER:
-        draft.warn("nopreempt", "the owner of the addresses always takes over: ignored")
-        wanted = True
-    if not wanted and fields.get("state") == "MASTER":
-        draft.warn("nopreempt", "nopreempt needs state BACKUP: ignored")
-        wanted = True
-    if not wanted and fields.get("preempt_delay"):
-        draft.warn("preempt_delay", "without preemption there is nothing to delay: ignored")
-    fields["preempt"] = wanted and fields.get("preempt", True)
+def _preemption(draft: Draft, fields: dict[str, Any]) -> None:
+    """keepalived drops both keywords where they cannot be meant."""
+    owner, master = fields["priority"] == OWNER, fields["state"] == "MASTER"
+    if not fields.get("preempt", True) and (owner or master):
+        reason = "the owner of the addresses always takes over" if owner else "nopreempt needs state BACKUP"
+        draft.warn("preempt", f"{reason}: ignored")
+        fields["preempt"] = True
+    if fields.get("preempt_delay") and (master or not fields.get("preempt", True)):
+        reason = "preempt_delay needs state BACKUP" if master else "without preemption there is nothing to delay"
+        draft.warn("preempt_delay", f"{reason}: ignored")
+        fields["preempt_delay"] = 0.0
 
 
 def _interval(draft: Draft, fields: dict[str, Any]) -> None:
-    """Whole seconds in version 2, centiseconds up to 40.95 s in 3. Without a version, only what both can is certain."""
-    seconds = fields.get("advert_interval", 1.0)
-    if fields.get("version") == 2 and (seconds < 1 or seconds % 1):
-        draft.error("advert_interval", f"VRRPv2 adverts come in whole seconds, not {seconds:g}", "use version 3")
-    if (fields.get("version") == 3 or fields["family"] == 6) and seconds > 40.95:
-        draft.error("advert_interval", f"VRRPv3 adverts come at least every 40.95 s, not {seconds:g}")
+    """Whole seconds in version 2, hundredths of one up to 40.95 s in 3."""
+    seconds, version = fields.get("advert_interval", 1.0), fields["version"]
+    if version == 2 and seconds < 1:
+        draft.error("advert_interval", f"VRRPv2 adverts come every second at most, not {seconds:.12g}", "use version 3")
+    elif version == 3 and seconds > SLOWEST:
+        draft.error("advert_interval", f"VRRPv3 adverts come at least every {SLOWEST} s, not {seconds:.12g}")
+    else:
+        unit = 1 if version == 2 else 100
+        taken = int(seconds * unit + 0.5) / unit
+        if abs(taken - seconds) > 1e-9:
+            kind = "whole seconds" if version == 2 else "hundredths of a second"
+            draft.warn("advert_interval", f"VRRPv{version} counts in {kind}: {taken:g} is taken")
+        fields["advert_interval"] = taken
 
 
 def _authentication(draft: Draft, fields: dict[str, Any]) -> None:
-    blocks = fields.get("authentication", ())
-    word = blocks[-1].values.get("auth_pass", "") if blocks else ""
-    fields["authentication"] = word
-    if len(word.encode()) > WORD:
-        draft.warn("authentication", f"of the password only {WORD} bytes count")
-        fields["authentication"] = word.encode()[:WORD].decode(errors="ignore")
-    if word and (fields.get("version") == 3 or fields["family"] == 6):
+    """The word of the block, cut to what an advert carries; "" where there can be none."""
+    block: Draft | None = fields.get("authentication")
+    fields["authentication"] = ""
+    if block is None:
+        return
+    if block.values.get("auth_type") == "AH":
+        draft.problems.append(draft.out(error("AH is not supported", block.where("auth_type"), "use auth_type PASS")))
+    elif fields["version"] == 3:
         draft.warn("authentication", "VRRPv3 has no authentication: ignored")
-        fields["authentication"] = ""
+    else:
+        word = block.values.get("auth_pass", "").encode("utf-8", "replace")
+        if len(word) > WORD:
+            draft.warn("authentication", f"of the password only {WORD} bytes count")
+        fields["authentication"] = word[:WORD].decode(errors="ignore")
 
 
-def _addresses(draft: Draft, key: str) -> tuple[VirtualAddress, ...]:
-    """``IP[/PREFIX] [dev IF] [label TEXT] [scope SCOPE] [brd IP|+]``, as many as there are."""
-    found = []
-    for index, item in _items(draft.values.get(key, ()), lambda word: _interface(word) is not None, ("brd",)):
-        parsed = _interface(item[0])
-        options = _pairs(draft, key, index, item, ("dev", "label", "scope", "brd"))
-        if parsed is None:
-            _refuse(draft, key, index, f"{shown(item[0])} is not an address with a prefix length")
-        elif options is not None:
-            scope = options.get("scope", "")
-            if scope and scope not in SCOPES:
-                _refuse(draft, key, index, f"{shown(scope)} is not a scope", f"expected {' '.join(SCOPES)}")
-            dev, label, brd = (options.get(name, "") for name in ("dev", "label", "brd"))
-            found.append(VirtualAddress(str(parsed.ip), parsed.network.prefixlen, dev, label, scope, brd))
-    return tuple(found)
+def _announcements(draft: Draft, fields: dict[str, Any]) -> None:
+    for key in ("garp_master_repeat", "garp_master_refresh_repeat"):
+        if not fields[key]:
+            if draft.says(key):
+                draft.warn(key, "an address is announced once at least: 1 is taken")
+            fields[key] = 1
 
 
-def _tracked(draft: Draft, key: str) -> tuple[Tracked, ...]:
-    """``NAME [weight N] ...``"""
-    found = []
-    for index, item in _items(draft.values.get(key, ()), lambda word: word != "weight", ("weight",)):
-        options = _pairs(draft, key, index, item, ("weight",))
-        weight = whole((options or {}).get("weight", "0"))
-        if weight is None or not -HEAVIEST <= weight <= HEAVIEST:
-            _refuse(draft, key, index, f"the weight of {shown(item[0])} is not within -{HEAVIEST} to {HEAVIEST}")
-        elif options is not None:
-            found.append(Tracked(item[0], weight))
-    return tuple(found)
+def _addresses(draft: Draft, fields: dict[str, Any]) -> None:
+    """Without any, version 2 may still be there for its scripts: keepalived only warns."""
+    fit(draft, fields)
+    given = fields["virtual_addresses"]
+    if not given and not draft.says("virtual_addresses"):
+        is_fatal = fields["version"] == 3 or fields["strict_mode"]
+        say = error if is_fatal else warning
+        draft.problems.append(say("a vrrp_instance needs virtual_ipaddress", draft.heading()))
+    if fields["family"] == 6 and given and not fields["unicast_peers"] and not given[0].address.startswith("fe80:"):
+        say = error if fields["strict_mode"] else warning
+        mark = draft.spot("virtual_addresses", 1)
+        draft.problems.append(say("the first IPv6 address should be a link-local one (fe80::/10)", mark))
 
 
-def _peers(draft: Draft) -> tuple[UnicastPeer, ...]:
-    """``IP [min_ttl N] [max_ttl N] ...``"""
-    key, found = "unicast_peers", []
-    for index, item in _items(draft.values.get(key, ()), lambda word: address(word) is not None):
-        options = _pairs(draft, key, index, item, ("min_ttl", "max_ttl"))
-        low, high = (whole((options or {}).get(name, usual)) for name, usual in (("min_ttl", "0"), ("max_ttl", "255")))
-        if address(item[0]) is None or low is None or high is None or not 0 <= low <= high <= 255:
-            _refuse(draft, key, index, f"{shown(' '.join(item))} is not a peer", "expected IP [min_ttl N] [max_ttl N]")
-        elif options is not None:
-            found.append(UnicastPeer(str(address(item[0])), low, high))
-    return tuple(found)
-
-
-def _items(given: Sequence[str], begins: Callable[[str], bool], takers: tuple[str, ...] = ()) -> list[Item]:
-    """The words in groups, each from one that ``begins`` a value; a word after one of ``takers`` begins nothing."""
-    items: list[Item] = []
-    for index, word in enumerate(given):
-        taken = index > 0 and given[index - 1] in takers
-        if not items or (begins(word) and not taken):
-            items.append((index, []))
-        items[-1][1].append(word)
-    return items
-
-
-def _pairs(draft: Draft, key: str, index: int, item: list[str], names: tuple[str, ...]) -> dict[str, str] | None:
-    """The options after a value, None when there is something wrong with them."""
-    rest = item[1:]
-    for place in range(0, len(rest), 2):
-        if rest[place] not in names:
-            hint = f"expected {' '.join(names)}"
-            _refuse(draft, key, index + 1 + place, f"{shown(rest[place])} is not an option of {shown(item[0])}", hint)
-            return None
-    if len(rest) % 2:
-        _refuse(draft, key, index + len(rest), f"{shown(rest[-1])} needs a value")
-        return None
-    return dict(zip(rest[::2], rest[1::2], strict=True))
-
-
-def _refuse(draft: Draft, key: str, index: int, message: str, hint: str = "") -> None:
-    draft.problems.append(error(message, _mark(draft, key, index), hint))
-
-
-def _mark(draft: Draft, key: str, index: int) -> Mark:
-    """The place of a list's word, counted from 0 over all its lines; within the list that replaced it, if one did."""
-    parts = list_parts(draft.body.places[key])
-    marks = [part.mark_of(place) for part in parts for place in range(len(words(part.text)))]
-    return draft.out(error("", marks[min(index + 1, len(marks) - 1)])).mark
-
-
-def _interface(word: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
-    try:
-        return ipaddress.ip_interface(word)
-    except ValueError:
-        return None
+def _vmac(draft: Draft, fields: dict[str, Any]) -> None:
+    """An interface of its own is named after the router; unicast does not go through it."""
+    if "use_vmac" not in fields:
+        if fields.get("vmac_xmit_base"):
+            draft.warn("vmac_xmit_base", "there is no use_vmac to which this could apply")
+        return
+    fields["use_vmac"] = fields["use_vmac"] or f"vrrp{'6' if fields['family'] == 6 else ''}.{fields.get('vrid')}"
+    if fields["unicast_peers"] and not fields.get("vmac_xmit_base"):
+        message = "unicast adverts go through the interface below the VMAC: vmac_xmit_base is taken"
+        draft.warn("use_vmac", message, "add vmac_xmit_base")
+        fields["vmac_xmit_base"] = True

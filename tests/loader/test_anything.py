@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loader import Cache, Severity
-from loader.assemble import GLOBAL, SERVICE
+from loader.assemble import GLOBAL, ROUTER, SERVICE, SYNC_GROUP
 from loader.decode import Decoder
 from loader.fields import Keyword
 from loader.grammar import Statement
@@ -14,10 +14,12 @@ from loader.schema import Plan, plan_of, plugin_plan
 from tests.loader.house import BLOCKS, Memory, read
 
 PLANS = [GLOBAL, SERVICE, plan_of(RealServer, "real_server"), plugin_plan(Checker, "RT_HTTP_GET", BLOCKS["HTTP_GET"])]
+PLANS += [ROUTER, SYNC_GROUP]
 WORDS = sorted({word for plan in PLANS for word in plan.slots})
 HEADS = ["global_defs", "virtual_server 10.0.0.1 80", "virtual_server fwmark 3", "RT_HTTP_GET a", "TH_TCP_CHECK b"]
+HEADS += ["vrrp_instance a", "vrrp_instance b", "vrrp_sync_group g", "static_ipaddress", "authentication"]
 VALUES = ["1", "0.5", "-1", "10.0.1.1", "fd00::1", "80", "on", "a", '"x y"', "TCP", "DR", "sh", "/", "200-299"]
-VALUES += ["x\x00", '"', "\\"]
+VALUES += ["x\x00", '"', "\\", "10.0.0.1/24 dev eth0", "fd00::1/64", "weight", "{ a\n b weight 5 }", "MASTER", "255"]
 PIECES = [*WORDS, *HEADS, *VALUES, "real_server 10.0.1.1 80", "url", "include lb.conf", "include b.conf", "# c", "!"]
 PIECES += [" ", " ", "\n", "\n", "{", "{\n", "}", "\n}\n", "\t", "\r\n"]
 
@@ -62,6 +64,21 @@ def test_any_well_formed_blocks_give_a_configuration_or_diagnostics(text: str) -
     holds_together(text)
 
 
+STEM = "vrrp_instance {} {{\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddress {}\n{}\n}}\n"
+addresses = st.sampled_from(["10.0.0.1/24", "fd00::1/64 fe80::1", "10.0.0.2 fd00::1", "10.0.0.1 10.0.0.1"])
+said = st.lists(st.builds("{} {}".format, st.sampled_from(sorted(ROUTER.slots)), given_values), max_size=6)
+router = st.builds(STEM.format, st.sampled_from("ab"), addresses, said.map("\n".join))
+other = st.sampled_from(
+    ["vrrp_sync_group g { group a b }\n", "global_defs { vrrp_strict }\n", "static_ipaddress { x }\n"]
+)
+
+
+@given(st.lists(router | other, max_size=4).map("".join))
+@settings(max_examples=200)
+def test_any_routers_give_a_configuration_or_diagnostics(text: str) -> None:
+    holds_together(text)
+
+
 def written(keyword: Keyword) -> list[tuple[str, object]]:
     """Values of a keyword as they are written, with what they mean."""
     low, high = int(keyword.min or 0), int(min(keyword.max or 65535, 4_294_967_295))
@@ -72,6 +89,8 @@ def written(keyword: Keyword) -> list[tuple[str, object]]:
         "prefix": [("24", 24), ("255.255.0.0", 16)],
         "words": [("a", ("a",)), ('a "b c"', ("a", "b c")), ("{ a\n b }", ("a", "b"))],
     }
+    if keyword.pattern:
+        return [("7 12", ("7", "12"))]
     words = [(choice, choice) for choice in keyword.choices] or [("x", "x"), ('"x # y"', "x # y")]
     return forms.get(keyword.kind, list(words))
 

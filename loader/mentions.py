@@ -1,0 +1,46 @@
+"""What a block has for itself alone, and whom it names: what other blocks have to be compared with. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from loader.cache import Identity, Reference
+from loader.diagnostics import shown
+from loader.draft import Draft
+from loader.grammar import words
+
+
+def identities(draft: Draft, fields: Mapping[str, Any]) -> tuple[Identity, ...]:
+    """What no other block may have. Values that were refused are compared with nothing."""
+    if fields.get("vrid") and fields.get("interface"):
+        return tuple(_of_router(draft, fields))
+    twice = f"{shown(' '.join(words(draft.head.text)))} is declared twice"
+    if fields.get("fwmark"):
+        return (Identity((fields["fwmark"], fields["family"]), twice, draft.heading()),)
+    if fields.get("address"):
+        key = (fields["address"], fields["port"], fields["protocol"])
+        return (Identity(key, twice, draft.heading()),)
+    return ()
+
+
+def _of_router(draft: Draft, fields: Mapping[str, Any]) -> Iterator[Identity]:
+    vrid, interface, family = fields["vrid"], fields["interface"], fields["family"]
+    taken = f"virtual_router_id {vrid} is taken on {interface} for IPv{family}"
+    yield Identity(("virtual_router_id", interface, vrid, family), taken, draft.where("vrid"))
+    if vmac := fields.get("use_vmac"):
+        hint = "" if draft.values["use_vmac"] else ": give use_vmac another name"
+        yield Identity(("use_vmac", vmac), f"the interface {shown(vmac)} is taken{hint}", draft.where("use_vmac"))
+
+
+def references(draft: Draft) -> Iterator[Reference]:
+    """The names in a block: a group's members, and the checkers of real servers, instances and groups."""
+    for server in draft.values.get("real_servers", ()):
+        for name in server.values.get("checkers", ()):
+            yield Reference(name, server.body.places["checkers"], server.head.inside, server.head.file)
+    members: list[str] = []
+    for name in draft.values.get("members", ()):
+        place = draft.body.places["members"]
+        yield Reference(name, place, 0, "", "vrrp_instance", nth=members.count(name))
+        members.append(name)
+    if draft.plan.title in ("vrrp_instance", "vrrp_sync_group"):
+        for row in draft.values.get("checkers", ()):
+            yield Reference(row.values["name"], draft.body.places["checkers"], 0, "", alone=True)

@@ -1,0 +1,88 @@
+"""What blocks say of each other: names that have to be known, and what only one may have. Pure."""
+
+from collections.abc import Mapping
+
+from loader.cache import Identity, Reference
+from loader.diagnostics import Mark, Problem, did_you_mean, error, shown, warning
+from loader.grammar import Statement, list_parts, words
+from loader.model import Checker
+
+CHECKER, INSTANCE, GROUP = "checker", "vrrp_instance", "vrrp_sync_group"
+
+
+class Names:
+    """The names and identities of one load, gathered block by block; ``path`` is the file that is loaded."""
+
+    def __init__(self, path: str) -> None:
+        self.problems: list[Problem] = []
+        self._path = path
+        self._declared: dict[str, dict[str, Statement]] = {CHECKER: {}, INSTANCE: {}, GROUP: {}}
+        self._taken: dict[tuple[object, ...], Mark] = {}
+        self._references: list[tuple[Reference, Statement]] = []
+
+    def declare(self, kind: str, name: str, block: Statement) -> None:
+        """Note a name. One whose block has errors counts too, lest everybody who names it be blamed."""
+        first = self._declared[kind].setdefault(name, block)
+        if first is not block:
+            self._twice(f"{shown(f'{kind} {name}')} is declared twice", self._heading(block), self._heading(first))
+
+    def take(self, identity: Identity, block: Statement) -> None:
+        """Note what a block has for itself alone."""
+        mark = identity.mark.within(block.offset, self._file(block))
+        first = self._taken.setdefault(identity.key, mark)
+        if first is not mark:
+            self._twice(identity.message, mark, first)
+
+    def refer(self, reference: Reference, block: Statement) -> None:
+        """Note that a block names another."""
+        self._references.append((reference, block))
+
+    def follow(self) -> None:
+        """Names that nobody declared, and checkers that nobody names."""
+        for reference, block in self._references:
+            known = self._declared[reference.kind]
+            if reference.name not in known:
+                message = f"no {reference.kind} is named {shown(reference.name)}"
+                hint = did_you_mean(reference.name, known)
+                self.problems.append(error(message, self._spot(reference, block), hint))
+        named = {reference.name for reference, _ in self._references if reference.kind == CHECKER}
+        for name, block in self._declared[CHECKER].items():
+            if name not in named:
+                message = f"nobody names the checker {shown(name)}: it is not run"
+                self.problems.append(warning(message, self._heading(block)))
+
+    def part(self) -> None:
+        """Instances that are in two groups, or twice in one."""
+        grouped: dict[str, tuple[Reference, Statement]] = {}
+        for member in self._references:
+            name = member[0].name
+            if member[0].kind == INSTANCE and grouped.setdefault(name, member) is not member:
+                marks = self._spot(*member), self._spot(*grouped[name])
+                self._twice(f"{shown(name)} is in a group already", *marks, "first put there here")
+
+    def aim(self, known: Mapping[str, Checker]) -> None:
+        """A router has no address that a checker could take: it has to bring its own."""
+        for reference, block in self._references:
+            checker = known.get(reference.name) if reference.alone else None
+            if checker and (checker.connect_ip is None or checker.connect_port is None):
+                message = f"the checker {shown(reference.name)} has no target of its own"
+                hint = "give it connect_ip and connect_port"
+                self.problems.append(error(message, self._spot(reference, block), hint))
+
+    def _twice(self, message: str, mark: Mark, first: Mark, note: str = "first declared here") -> None:
+        self.problems.append(error(message, mark, related=((note, first),)))
+
+    def _spot(self, reference: Reference, block: Statement) -> Mark:
+        """The place of the name in the block that names it; of what was to replace the list, when that was refused."""
+        parts = list_parts(reference.statement)
+        flat = [(word, part, place) for part in parts for place, word in enumerate(words(part.text))]
+        found = [part.mark_of(place) for word, part, place in flat[1:] if word == reference.name]
+        mark = found[min(reference.nth, len(found) - 1)] if found else reference.statement.mark
+        return mark.within(reference.inside, reference.file).within(block.inside, self._file(block))
+
+    def _heading(self, block: Statement) -> Mark:
+        last = len(words(block.text)) - 1
+        return block.mark_of(min(1, last), last).within(0, self._path)
+
+    def _file(self, block: Statement) -> str:
+        return block.file or self._path
