@@ -1,4 +1,4 @@
-"""The VRRP half of the tree: links, addresses and routers of the configuration as children.
+"""The VRRP half of the tree: links, addresses, sync groups and routers of the configuration as children.
 
 A router stops before its addresses are released, so they start in the other order: the farewell advert goes out first.
 """
@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterable
 
 from actors.address_actor import AddressActor, AddressSpec, Announcing
 from actors.core.packet_checks import Expected, Peer
-from actors.core.packet_values import GROUPS, Advert
+from actors.core.packet_values import Advert
 from actors.core.restart import Beyond, Policy
+from actors.core.tracking import Follow
 from actors.core.vrrp_values import Router
+from actors.group_actor import GroupActor, GroupSpec
 from actors.link_actor import LinkActor
+from actors.messages import Program, RolePrograms
 from actors.planes.network import Address, Endpoint
 from actors.supervisor_actor import Child
-from actors.vrrp_actor import Follow, VrrpActor, VrrpSpec
-from loader.model import Config, GlobalDefs, VirtualAddress, VrrpInstance
+from actors.vrrp_actor import VrrpActor, VrrpSpec
+from loader.model import Config, GlobalDefs, Identity, Script, VirtualAddress, VrrpInstance, VrrpSyncGroup
+from loader.vrrp_model import Following
 
 VITAL = Policy(beyond=Beyond.ESCALATE)
 """Addresses without a router that works are worse than none: the program ends, and the peer takes over."""
@@ -22,20 +26,33 @@ VITAL = Policy(beyond=Beyond.ESCALATE)
 CheckOf = Callable[[str], str]
 """The id of the check that a name means."""
 
+ALONE = VrrpSyncGroup("", members=())
+"""The group of an instance that is in none."""
 
-def routers(config: Config, check_of: CheckOf) -> tuple[Child, ...]:
-    """The children that VRRP needs, in start order."""
-    instances = config.vrrp_instances
+
+def routers(config: Config, check_of: CheckOf, default: Identity) -> tuple[Child, ...]:
+    """The children that VRRP needs, in start order. ``default`` is whose programs run that name nobody."""
+    instances, groups = config.vrrp_instances, config.vrrp_sync_groups
+    group_of = {name: group for group in groups for name in group.members}
+    following = (*instances, *groups)
     return (
-        *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(instances)),
+        *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(following)),
         *(_addresses(instance) for instance in instances),
-        *(_router(instance, config.global_defs, check_of) for instance in instances),
+        *(_group(group, default) for group in groups),
+        *(_router(each, group_of.get(each.name, ALONE), config.global_defs, check_of, default) for each in instances),
     )
 
 
-def _interfaces(instances: Iterable[VrrpInstance]) -> tuple[str, ...]:
-    names = [name for each in instances for name in (each.interface, *(t.name for t in each.track_interfaces))]
-    return tuple(dict.fromkeys(names))
+def _interfaces(following: Iterable[Following]) -> tuple[str, ...]:
+    own = (each.interface for each in following if isinstance(each, VrrpInstance))
+    tracked = (item.name for each in following for item in each.track_interfaces)
+    return tuple(dict.fromkeys((*own, *tracked)))
+
+
+def _group(group: VrrpSyncGroup, default: Identity) -> Child:
+    members = tuple(f"member/{name}" for name in group.members)
+    spec = GroupSpec(f"group/{group.name}", members, _programs(group, default))
+    return Child(spec.id, GroupActor, (spec,), policy=VITAL)
 
 
 def _addresses(instance: VrrpInstance) -> Child:
@@ -54,17 +71,19 @@ def _address(given: VirtualAddress) -> Address:
     return Address(given.address, given.prefix, given.device, given.label, given.scope, given.broadcast)
 
 
-def _router(instance: VrrpInstance, defaults: GlobalDefs, check_of: CheckOf) -> Child:
+def _router(
+    instance: VrrpInstance, group: VrrpSyncGroup, defaults: GlobalDefs, check_of: CheckOf, default: Identity
+) -> Child:
     family = instance.family
     addresses = tuple(each.address for each in instance.virtual_addresses)
     interval = round(instance.advert_interval * 100)
     auth = instance.authentication.encode() if instance.version == 2 else b""
     peers = tuple(Peer(each.address, each.min_ttl, each.max_ttl) for each in instance.unicast_peers)
-    group = "" if peers else GROUPS[family]
-    destinations = (group,) if group else tuple(peer.address for peer in peers)
+    multicast = "" if peers else defaults.vrrp_mcast_group6 if family == 6 else defaults.vrrp_mcast_group4
+    destinations = (multicast,) if multicast else tuple(peer.address for peer in peers)
     spec = VrrpSpec(
         f"vrrp/{instance.name}",
-        _machine(instance, interval, defaults),
+        _machine(instance, interval, defaults, group is not ALONE),
         Endpoint(instance.interface, family, instance.vrid, destinations, instance.unicast_ttl),
         Advert(instance.version, instance.vrid, instance.priority, interval, addresses, auth, family),
         Expected(
@@ -72,19 +91,21 @@ def _router(instance: VrrpInstance, defaults: GlobalDefs, check_of: CheckOf) -> 
             instance.vrid,
             interval,
             addresses,
-            group,
+            multicast,
             auth,
             family,
             peers if instance.check_unicast_src else (),
         ),
         instance.unicast_src_ip or instance.mcast_src_ip or "",
-        (*_checks(instance, check_of), *_links(instance)),
+        _follows(instance, group, check_of),
         not instance.dont_track_primary,
+        "" if group is ALONE else f"group/{group.name}",
+        _programs(instance, default),
     )
     return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL)
 
 
-def _machine(instance: VrrpInstance, interval: int, defaults: GlobalDefs) -> Router:
+def _machine(instance: VrrpInstance, interval: int, defaults: GlobalDefs, grouped: bool) -> Router:
     return Router(
         address="",
         priority=instance.priority,
@@ -97,12 +118,41 @@ def _machine(instance: VrrpInstance, interval: int, defaults: GlobalDefs) -> Rou
         higher_prio_send_advert=instance.higher_prio_send_advert,
         strict_mode=instance.strict_mode,
         start_delay=defaults.vrrp_startup_delay,
+        grouped=grouped,
     )
 
 
-def _checks(instance: VrrpInstance, check_of: CheckOf) -> tuple[Follow, ...]:
-    return tuple(Follow(check_of(each.name), each.weight) for each in instance.checkers)
+def _follows(instance: VrrpInstance, group: VrrpSyncGroup, check_of: CheckOf) -> tuple[Follow, ...]:
+    """What the instance follows itself, and what its group has all members follow.
+
+    In a group a member's own weights would part what belongs together: they count as 0, so that the group goes to
+    FAULT, unless it says ``sync_group_tracking_weight`` (keepalived).
+    """
+    weighs = group is ALONE or group.sync_group_tracking_weight
+    own = [Follow(source, weight if weighs else 0) for source, weight in _tracked(instance, check_of)]
+    return tuple(dict.fromkeys((*own, *(Follow(source, weight) for source, weight in _tracked(group, check_of)))))
 
 
-def _links(instance: VrrpInstance) -> tuple[Follow, ...]:
-    return tuple(Follow(f"link/{each.name}", each.weight) for each in instance.track_interfaces)
+def _tracked(following: Following, check_of: CheckOf) -> Iterable[tuple[str, int]]:
+    yield from ((check_of(each.name), each.weight) for each in following.checkers)
+    yield from ((f"link/{each.name}", each.weight) for each in following.track_interfaces)
+
+
+def _programs(following: Following, default: Identity) -> RolePrograms:
+    scripts = (
+        following.notify_master,
+        following.notify_backup,
+        following.notify_fault,
+        following.notify_stop,
+        following.notify,
+    )
+    return RolePrograms(*(program(script, default) for script in scripts))
+
+
+def program(script: Script | None, default: Identity) -> Program | None:
+    """A script of the configuration as something that can be run, as ``default`` unless it names its user."""
+    if script is None:
+        return None
+    if script.user:
+        return Program(script.command, script.user, script.group)
+    return Program(script.command, default.user, default.group)

@@ -12,16 +12,27 @@ from actors.core.packet import decode_advert, encode_advert
 from actors.core.packet_checks import Expected, validate
 from actors.core.packet_values import Advert, Header, Reject
 from actors.core.repeats import Repeats
-from actors.core.status import AddressStatus, CheckStatus, LinkStatus, Verdict, VrrpStatus
+from actors.core.status import (
+    AddressStatus,
+    CheckStatus,
+    GroupStatus,
+    LinkStatus,
+    MemberStatus,
+    Verdict,
+    VrrpStatus,
+)
+from actors.core.tracking import Follow, faults, verdict, weigh
 from actors.core.vrrp import DUE, initial, step
 from actors.core.vrrp_election import advert_seconds
 from actors.core.vrrp_values import (
     Action,
+    Agreed,
     Arm,
     Disarm,
     Event,
     Faulted,
     Heard,
+    Ousted,
     Recovered,
     Role,
     Router,
@@ -32,7 +43,7 @@ from actors.core.vrrp_values import (
     Timer,
     Weighed,
 )
-from actors.messages import Message, Replayed
+from actors.messages import Message, Replayed, RolePrograms
 from actors.planes import PlaneError
 from actors.planes.network import Endpoint, Received, Wire
 from actors.runtime.actor import Context
@@ -44,16 +55,11 @@ QUIET = 60.0
 """Seconds between two log lines about the same fault of received packets."""
 
 
-class Follow(msgspec.Struct, frozen=True):
-    """Something tracked: a status' id, and what it does. Weight 0 is FAULT while it is not OK; otherwise the priority
-    gains a positive weight while it is, and loses a negative one while it is not (keepalived's rule)."""
-
-    source: str
-    weight: int = 0
-
-
 class VrrpSpec(msgspec.Struct, frozen=True):
-    """A vrrp_instance. ``router`` lacks its address, which the link tells unless ``source`` is configured."""
+    """A vrrp_instance. ``router`` lacks its address, which the link tells unless ``source`` is configured.
+
+    ``group`` is the id of its sync group, empty if it is in none.
+    """
 
     id: str
     router: Router
@@ -63,11 +69,18 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     source: str = ""
     follows: tuple[Follow, ...] = ()
     follows_link: bool = True
+    group: str = ""
+    programs: RolePrograms = RolePrograms()
 
     @property
     def addresses(self) -> str:
         """The id of who holds its addresses."""
         return f"address/{self.id.partition('/')[2]}"
+
+    @property
+    def member(self) -> str:
+        """The source of what its sync group hears of it."""
+        return f"member/{self.id.partition('/')[2]}"
 
 
 class Reopen(Message, frozen=True):
@@ -97,12 +110,14 @@ class VrrpActor:
         self._seen: dict[str, Verdict] = {}
         self._address_fault = ""
         self._wire_fault = ""
-        self._unread = 1 + len(spec.follows)
+        self._unread = 1 + len(spec.follows) + bool(spec.group)
+        self._group: GroupStatus | None = None
+        self._member: MemberStatus | None = None
         self._due: dict[Timer, float] = {}
         self._warnings = Repeats(QUIET)
         self._open = False
         self._told_weight = spec.router.priority
-        self._told_fault = ""
+        self._told_fault = self._own_fault = ""
         self._status = context.last if isinstance(context.last, VrrpStatus) else None
         self._begun = False
         self.counts: Counter[str] = Counter()
@@ -111,8 +126,9 @@ class VrrpActor:
         """Follow the link and whatever is tracked; the machine starts when all of them have been heard."""
         self._context.subscribe(self._link_id)
         self._context.subscribe(self._spec.addresses)
-        for follow in self._spec.follows:
-            self._context.subscribe(follow.source)
+        for source in (*(follow.source for follow in self._spec.follows), self._spec.group):
+            if source:
+                self._context.subscribe(source)
 
     def receive(self, message: Any) -> None:
         """An advert, a timer, or news of what is followed."""
@@ -132,6 +148,10 @@ class VrrpActor:
             case AddressStatus():
                 self._address_fault = message.fault
                 self._consider()
+            case GroupStatus():
+                self._group = message
+                self._consider()
+                self._go_along()
             case Reopen():
                 self._reopen(self._link is not None and self._link.up and bool(self._router.address))
                 self._consider()
@@ -144,7 +164,9 @@ class VrrpActor:
         """Leave with priority 0, unless a successor follows, and close the wire."""
         if final:
             self._begun = True
+            self._group = None
             self._feed(Shutdown())
+            self._notify("STOP")
         if self._open:
             self._wire.close(self._spec.endpoint)
 
@@ -152,7 +174,7 @@ class VrrpActor:
         """For an operator: the role, its cause, the sum of the priority, and what came over the wire."""
         state, spec = self._state, self._spec
         rejected = [f"  {reason}: {count}" for reason, count in sorted(self.counts.items())]
-        follows = [f"  {f.source}: {self._verdict(f).value}, weight {f.weight}" for f in spec.follows]
+        follows = [f"  {f.source}: {verdict(f, self._seen).value}, weight {f.weight}" for f in spec.follows]
         return [
             f"{state.role.value} since: {state.reason}",
             f"priority {state.priority}, of which {self._router.priority} is configured",
@@ -168,42 +190,33 @@ class VrrpActor:
     def _link_id(self) -> str:
         return f"link/{self._spec.endpoint.interface}"
 
-    def _verdict(self, follow: Follow) -> Verdict:
-        return self._seen.get(follow.source, Verdict.UNKNOWN)
-
     def _faults(self) -> list[str]:
-        faults = []
+        found = []
         if self._link is None:
-            faults.append(f"interface {self._spec.endpoint.interface} is unknown")
+            found.append(f"interface {self._spec.endpoint.interface} is unknown")
         elif self._spec.follows_link and not self._link.up:
-            faults.append(f"interface {self._spec.endpoint.interface} is down")
+            found.append(f"interface {self._spec.endpoint.interface} is down")
         if not self._router.address:
-            faults.append("no source address")
-        faults += [fault for fault in (self._wire_fault, self._address_fault) if fault]
-        bad = [f for f in self._spec.follows if not f.weight and self._verdict(f) is not Verdict.OK]
-        return [*faults, *(f"{f.source} is {self._verdict(f).value}" for f in bad)]
-
-    def _weight(self) -> int:
-        total = self._router.priority
-        for follow in self._spec.follows:
-            good = self._verdict(follow) is Verdict.OK
-            if (follow.weight > 0 and good) or (follow.weight < 0 and not good):
-                total += follow.weight
-        return total
+            found.append("no source address")
+        found += [fault for fault in (self._wire_fault, self._address_fault) if fault]
+        return [*found, *faults(self._spec.follows, self._seen)]
 
     def _consider(self) -> None:
         """Tell the machine what has changed of all that speaks for and against the router."""
         if self._unread >= 0:
             return
-        if self._weight() != self._told_weight:
-            self._told_weight = self._weight()
-            self._feed(Weighed(self._told_weight))
-        faults = "; ".join(self._faults())
-        if faults and faults != self._told_fault:
-            self._feed(Faulted(faults))
-        elif self._told_fault and not faults:
+        weight = weigh(self._router.priority, self._spec.follows, self._seen)
+        if weight != self._told_weight:
+            self._told_weight = weight
+            self._feed(Weighed(weight))
+        self._own_fault = "; ".join(self._faults())
+        fault = self._own_fault or self._fault_of_group()
+        before, self._told_fault = self._told_fault, fault
+        if fault and fault != before:
+            self._feed(Faulted(fault))
+        elif before and not fault:
             self._feed(Recovered())
-        self._told_fault = faults
+        self._tell_group()
 
     def _begin(self) -> None:
         """All that is followed has been heard once: what speaks against the router comes before `Startup`."""
@@ -211,6 +224,32 @@ class VrrpActor:
         self._consider()
         self._begun = True
         self._feed(Startup(resume))
+
+    # The sync group
+
+    def _fault_of_group(self) -> str:
+        if self._group is None or self._group.role != Role.FAULT.value:
+            return ""
+        return f"{self._spec.group} is in FAULT: {self._group.reason}"
+
+    def _go_along(self) -> None:
+        """Lead when the group does, and no longer than it does."""
+        if self._group is None or not self._begun:
+            return
+        leads = self._group.role == Role.MASTER.value
+        if leads and self._state.ready:
+            self._feed(Agreed(f"{self._spec.group}: {self._group.reason}"))
+        elif self._state.role is Role.MASTER and not leads:
+            self._feed(Ousted(f"{self._spec.group}: {self._group.reason}"))
+
+    def _tell_group(self) -> None:
+        """What the group has to know. A router that stops is silent: the others are not to yield before they stop."""
+        if self._group is None or not self._begun:
+            return
+        member = MemberStatus(self._spec.member, self._state.leads, self._own_fault)
+        if member != self._member:
+            self._member = member
+            self._context.publish(member)
 
     def _move(self, link: LinkStatus) -> None:
         """Take over the link's state; with another source address, the wire is opened anew."""
@@ -277,6 +316,8 @@ class VrrpActor:
             log = self._context.log.bind(reason=self._state.reason, priority=self._state.priority)
             log.info(f"Entering {self._state.role.value} STATE")
         self._publish()
+        self._tell_group()
+        self._go_along()
 
     def _perform(self, action: Action, fired: Timer | None) -> None:
         match action:
@@ -312,6 +353,12 @@ class VrrpActor:
             return
         state = self._state
         status = VrrpStatus(self._spec.id, state.role.value, state.priority, state.reason)
-        if status != self._status:
-            self._status = status
+        before, self._status = self._status, status
+        if status != before:
             self._context.publish(status)
+        if state.role is not Role.INIT and (before is None or status.role != before.role):
+            self._notify(status.role)
+
+    def _notify(self, state: str) -> None:
+        for run in self._spec.programs.runs(self._spec.id, "INSTANCE", state, self._state.priority):
+            self._context.tell("notify", run)

@@ -74,6 +74,20 @@ class VrrpStatus(Status, frozen=True):
     reason: str = ""
 
 
+class MemberStatus(Status, frozen=True):
+    """A router (source ``member/NAME``) as its sync group sees it: whether it leads or would, and its own fault."""
+
+    leads: bool
+    fault: str = ""
+
+
+class GroupStatus(Status, frozen=True):
+    """A sync group: the role of all its members, MASTER, BACKUP or FAULT, and why it took that role."""
+
+    role: str
+    reason: str = ""
+
+
 class LinkStatus(Status, frozen=True):
     """An interface: whether it is up and running, its hardware address, and the addresses that it has."""
 
@@ -94,4 +108,14 @@ class AddressStatus(Status, frozen=True):
     fault: str = ""
 
 
-AnyStatus = CheckStatus | ServerStatus | ServiceStatus | ChildStatus | VrrpStatus | LinkStatus | AddressStatus
+AnyStatus = (
+    CheckStatus
+    | ServerStatus
+    | ServiceStatus
+    | ChildStatus
+    | VrrpStatus
+    | MemberStatus
+    | GroupStatus
+    | LinkStatus
+    | AddressStatus
+)
