@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from actors.core.packet import decode_advert, encode_advert
-from actors.core.packet_checks import Expected, validate
+from actors.core.packet_checks import Expected, remarks, validate
 from actors.core.packet_values import Advert, Header, Reject
 from actors.core.repeats import Repeats
 from actors.core.status import AddressStatus, CheckStatus, LinkStatus, Verdict, VrrpStatus
@@ -53,7 +53,11 @@ class Follow(msgspec.Struct, frozen=True):
 
 
 class VrrpSpec(msgspec.Struct, frozen=True):
-    """A vrrp_instance. ``router`` lacks its address, which the link tells unless ``source`` is configured."""
+    """A vrrp_instance. ``router`` lacks its address, which the link tells unless ``source`` is configured.
+
+    ``virtual`` are all addresses that routers here may hold: adverts come from none of them, but for an owner's
+    (RFC 3768 5.2.1), whatever the order in which the kernel lists them.
+    """
 
     id: str
     router: Router
@@ -61,6 +65,7 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     advert: Advert
     expected: Expected
     source: str = ""
+    virtual: tuple[str, ...] = ()
     follows: tuple[Follow, ...] = ()
     follows_link: bool = True
 
@@ -92,6 +97,7 @@ class VrrpActor:
         self._spec = spec
         self._wire = wire
         self._router = spec.router
+        self._expected = spec.expected
         self._state = initial(spec.router)
         self._link: LinkStatus | None = None
         self._seen: dict[str, Verdict] = {}
@@ -160,7 +166,14 @@ class VrrpActor:
             f"version {self._router.version}, advert every {advert_seconds(self._router):g} s, on "
             f"{spec.endpoint.interface} as {self._router.address or 'nobody yet'}",
             *(["packets:", *rejected] if rejected else []),
+            *self._nobodys(),
         ]
+
+    def _nobodys(self) -> list[str]:
+        interface = self._spec.endpoint.interface
+        found = self._wire.discarded(interface)
+        rows = [f"  {reason}: {count}" for reason, count in sorted(found.items())]
+        return [f"read on {interface} for no router:", *rows] if rows else []
 
     # What speaks against it
 
@@ -215,11 +228,17 @@ class VrrpActor:
     def _move(self, link: LinkStatus) -> None:
         """Take over the link's state; with another source address, the wire is opened anew."""
         self._link = link
-        address = self._spec.source or link.source_of(self._spec.endpoint.family)
+        address = self._spec.source or self._source_on(link)
         if address == self._router.address and link.up == self._open:
             return
         self._router = msgspec.structs.replace(self._router, address=address)
+        self._expected = msgspec.structs.replace(self._expected, own=address)
         self._reopen(bool(address) and link.up)
+
+    def _source_on(self, link: LinkStatus) -> str:
+        family = self._spec.endpoint.family
+        real = link.source_of(family, self._spec.virtual)
+        return real or (link.source_of(family) if self._router.owner else "")
 
     def _reopen(self, wanted: bool) -> None:
         if self._open:
@@ -241,22 +260,26 @@ class VrrpActor:
 
     def _hear(self, received: Received) -> None:
         """Adverts that do not count change nothing but a counter."""
-        header = Header(received.source, received.destination, received.ttl)
-        family = self._spec.endpoint.family
-        advert = decode_advert(received.pdu, received.source, received.destination, family)
-        fault = advert if isinstance(advert, Reject) else validate(advert, header, self._spec.expected)
+        expected, ends = self._expected, (received.source, received.destination)
+        advert = decode_advert(received.pdu, *ends, expected.family, expected.v3_checksum_as_v2)
+        fault = advert if isinstance(advert, Reject) else validate(advert, Header(*ends, received.ttl), expected)
         if fault is not None:
-            self._reject(fault, received)
+            self._note("advert discarded", fault.reason.value, fault.detail, received.source)
         elif isinstance(advert, Advert):
-            self.counts["heard"] += 1
-            self._feed(Heard(advert.priority, advert.interval_cs, received.source))
+            self._heed(advert, received.source)
 
-    def _reject(self, fault: Reject, received: Received) -> None:
-        self.counts[fault.reason.value] += 1
-        more = self._warnings.admit(fault.reason.value, self._context.now())
+    def _heed(self, advert: Advert, source: str) -> None:
+        self.counts["heard"] += 1
+        for remark in remarks(advert, self._expected):
+            self._note("advert is odd", remark.oddity.value, remark.detail, source)
+        self._feed(Heard(advert.priority, advert.interval_cs, source))
+
+    def _note(self, event: str, reason: str, detail: str, source: str) -> None:
+        """Counted each time, told once in a while."""
+        self.counts[reason] += 1
+        more = self._warnings.admit(reason, self._context.now())
         if more is not None:
-            log = self._context.log.bind(reason=fault.reason.value, detail=fault.detail, source=received.source)
-            log.warning("advert discarded", more_like_it=more)
+            self._context.log.warning(event, reason=reason, detail=detail, source=source, more_like_it=more)
 
     def _ring(self, timer: Timer) -> None:
         """Before a timer that is late by more than an interval is believed, what lies on the wire is read."""
@@ -301,7 +324,8 @@ class VrrpActor:
         advert = msgspec.structs.replace(self._spec.advert, priority=priority)
         try:
             for destination in self._spec.endpoint.destinations:
-                pdu = encode_advert(advert, self._router.address, destination)
+                as_v2 = self._spec.expected.v3_checksum_as_v2
+                pdu = encode_advert(advert, self._router.address, destination, as_v2)
                 self._wire.send(self._spec.endpoint, destination, pdu)
             self.counts["sent"] += 1
         except PlaneError as error:

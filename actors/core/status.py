@@ -4,6 +4,7 @@ Only frozen values live here. A status holds no time and no latency: equal means
 and an equal status is not forwarded.
 """
 
+from collections.abc import Collection
 from enum import Enum
 
 import msgspec
@@ -81,9 +82,12 @@ class LinkStatus(Status, frozen=True):
     mac: str = ""
     addresses: tuple[str, ...] = ()
 
-    def source_of(self, family: int) -> str:
-        """The address that adverts are sent from: the first of IPv4, the first link-local of IPv6; empty if none."""
-        own = (a for a in self.addresses if (":" in a) == (family == 6))
+    def source_of(self, family: int, besides: Collection[str] = ()) -> str:
+        """The address that adverts are sent from: the first of IPv4, the first link-local of IPv6; empty if none.
+
+        Those in ``besides`` are not looked at.
+        """
+        own = (a for a in self.addresses if (":" in a) == (family == 6) and a not in besides)
         return next((a for a in own if family == 4 or a.startswith("fe80:")), "")
 
 
