@@ -59,7 +59,7 @@ def _parts(reply: Row) -> Iterable[RenderableType]:
     tables = [view(reply[name]) for name, view in vrrp if reply.get(name)]
     balancing = (("services", services), ("servers", servers), ("checkers", checkers))
     tables += [view(reply[name]) for name, view in balancing]
-    return [headline(reply), *(part for table in tables for part in (Text(), table))]
+    return [headline(reply), *network(reply), *(part for table in tables for part in (Text(), table))]
 
 
 def headline(status: Row) -> Text:
@@ -67,6 +67,16 @@ def headline(status: Row) -> Text:
     facts = ("router_id", "dataplane", "config")
     said = [str(status[name]) for name in facts if status.get(name)]
     return Text("  ".join([*said, f"pid {status.get('pid')}", f"up {duration(status.get('uptime'))}"]), "bold")
+
+
+def network(status: Row) -> Iterator[Text]:
+    """What was read from the network for nobody, and how often news of links were lost; nothing where nothing was."""
+    said = status.get("network", {})
+    for interface, reasons in sorted(said.get("discarded", {}).items()):
+        for reason, count in sorted(reasons.items()):
+            yield Text(f"{interface}  {count} packets for no router: {reason}", UNSURE)
+    if said.get("link_resyncs"):
+        yield Text(f"news of links were lost {said['link_resyncs']} times, and all was read anew", UNSURE)
 
 
 def routers(rows: Iterable[Row]) -> Table:

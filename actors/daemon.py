@@ -86,6 +86,9 @@ class Daemon:
         dry = self._settings.dry_run
         self._plane: DataPlane = DryRunPlane() if dry else PLANES[self._config.global_defs.dataplane]()
         self._open_plane(self._config)
+        self._wire = DryRunWire() if dry else RawWire()
+        self._addresses = DryRunAddresses() if dry else NetlinkAddresses()
+        self._links = NetlinkLinks()
         spawner = DryRunSpawner() if dry else Spawner()
         try:
             return self._serve(self._plane, spawner)
@@ -104,7 +107,7 @@ class Daemon:
         engine = Engine(ports)
         self._probes = PluginProbes(self._configuration.found.checkers, Lanes(engine.workers))
         ports |= {"plane": plane, "spawner": spawner, "probes": self._probes, "random": Random()}
-        ports |= self._network()
+        ports |= {"wire": self._wire, "addresses": self._addresses, "links": self._links}
         ports |= {"launcher": engine.system, "ended": self._ended.set}
         self._system = engine.system
         self._system.unsupervised = self._leaderless
@@ -117,14 +120,6 @@ class Daemon:
             self._listen_to_signals()
             log.info("started", children=len(self.tree.children), dataplane=plane.name)
             return self._wait()
-
-    def _network(self) -> dict[str, Any]:
-        dry = self._settings.dry_run
-        return {
-            "wire": DryRunWire() if dry else RawWire(),
-            "addresses": DryRunAddresses() if dry else NetlinkAddresses(),
-            "links": NetlinkLinks(),
-        }
 
     def _wait(self) -> int:
         """Until the supervisor has ended; meanwhile verdicts that must outlive the program are kept."""
@@ -233,6 +228,7 @@ class Daemon:
             "pid": os.getpid(),
             "dataplane": plane.name,
             "config": str(self._settings.conf),
+            "network": {"discarded": dict(self._wire.errors), "link_resyncs": self._links.resyncs},
         }
 
 

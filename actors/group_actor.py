@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 
-from actors.core.status import GroupStatus, MemberStatus
+from actors.core.status import GroupStatus, VrrpStatus
 from actors.core.sync_group import agreed
 from actors.messages import Replayed, RolePrograms
 from actors.runtime.actor import Context
 
 
 class GroupSpec(msgspec.Struct, frozen=True):
-    """A vrrp_sync_group: ``members`` are the sources of its routers' `MemberStatus`."""
+    """A vrrp_sync_group: ``members`` are the ids of its routers."""
 
     id: str
     members: tuple[str, ...]
@@ -24,7 +24,7 @@ class GroupActor:
     def __init__(self, context: Context, spec: GroupSpec) -> None:
         self._context = context
         self._spec = spec
-        self._known: dict[str, MemberStatus] = {}
+        self._known: dict[str, VrrpStatus] = {}
         self._unheard = len(spec.members)
         self._status = context.last if isinstance(context.last, GroupStatus) else None
 
@@ -36,7 +36,7 @@ class GroupActor:
     def receive(self, message: Any) -> None:
         """A member has news, or has none yet."""
         match message:
-            case MemberStatus(source):
+            case VrrpStatus(source):
                 self._known[source] = message
             case Replayed():
                 self._unheard -= 1
@@ -51,11 +51,11 @@ class GroupActor:
     def explain(self) -> list[str]:
         """For an operator: the role, its cause, and what each member would do."""
         status = self._status
-        told = [f"  {source.partition('/')[2]}: {self._says(source)}" for source in self._spec.members]
+        told = [f"  {id}: {self._says(id)}" for id in self._spec.members]
         return [f"{status.role} since: {status.reason}" if status else "has not decided yet", *told]
 
-    def _says(self, source: str) -> str:
-        known = self._known.get(source)
+    def _says(self, id: str) -> str:
+        known = self._known.get(id)
         if known is None:
             return "has said nothing yet"
         return known.fault or ("leads, or would" if known.leads else "would not lead")

@@ -50,7 +50,7 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
         case AddressSpec():
             return f"held while {spec.router} is MASTER: {_list(item.address for item in spec.addresses)}"
         case GroupSpec():
-            return f"one role for {_list(member.partition('/')[2] for member in spec.members)}"
+            return f"one role for {_list(spec.members)}"
         case VrrpSpec():
             return _router(spec)
         case str():

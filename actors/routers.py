@@ -4,10 +4,11 @@ A router stops before its addresses are released, so they start in the other ord
 """
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from actors.address_actor import AddressActor, AddressSpec, Announcing
-from actors.core.packet_checks import Expected, Peer
-from actors.core.packet_values import Advert
+from actors.core.packet_checks import ANY_TTL, Expected, Peer
+from actors.core.packet_values import OWNER, Advert
 from actors.core.restart import Beyond, Policy
 from actors.core.tracking import Follow
 from actors.core.vrrp_values import Router
@@ -30,16 +31,28 @@ ALONE = VrrpSyncGroup("", members=())
 """The group of an instance that is in none."""
 
 
+class Around(NamedTuple):
+    """What all routers of a configuration share. ``virtual`` are the addresses of all of them, ``default`` is whose
+    programs run that name nobody."""
+
+    defaults: GlobalDefs
+    virtual: tuple[str, ...]
+    check_of: CheckOf
+    default: Identity
+
+
 def routers(config: Config, check_of: CheckOf, default: Identity) -> tuple[Child, ...]:
     """The children that VRRP needs, in start order. ``default`` is whose programs run that name nobody."""
     instances, groups = config.vrrp_instances, config.vrrp_sync_groups
+    virtual = tuple(item.address for each in instances for item in (*each.virtual_addresses, *each.excluded))
+    around = Around(config.global_defs, virtual, check_of, default)
     group_of = {name: group for group in groups for name in group.members}
     following = (*instances, *groups)
     return (
         *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(following)),
         *(_addresses(instance) for instance in instances),
         *(_group(group, default) for group in groups),
-        *(_router(each, group_of.get(each.name, ALONE), config.global_defs, check_of, default) for each in instances),
+        *(_router(each, group_of.get(each.name, ALONE), around) for each in instances),
     )
 
 
@@ -50,7 +63,7 @@ def _interfaces(following: Iterable[Following]) -> tuple[str, ...]:
 
 
 def _group(group: VrrpSyncGroup, default: Identity) -> Child:
-    members = tuple(f"member/{name}" for name in group.members)
+    members = tuple(f"vrrp/{name}" for name in group.members)
     spec = GroupSpec(f"group/{group.name}", members, _programs(group, default))
     return Child(spec.id, GroupActor, (spec,), policy=VITAL)
 
@@ -71,38 +84,54 @@ def _address(given: VirtualAddress) -> Address:
     return Address(given.address, given.prefix, given.device, given.label, given.scope, given.broadcast)
 
 
-def _router(
-    instance: VrrpInstance, group: VrrpSyncGroup, defaults: GlobalDefs, check_of: CheckOf, default: Identity
-) -> Child:
+def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Child:
     family = instance.family
     addresses = tuple(each.address for each in instance.virtual_addresses)
     interval = round(instance.advert_interval * 100)
     auth = instance.authentication.encode() if instance.version == 2 else b""
-    peers = tuple(Peer(each.address, each.min_ttl, each.max_ttl) for each in instance.unicast_peers)
-    multicast = "" if peers else defaults.vrrp_mcast_group6 if family == 6 else defaults.vrrp_mcast_group4
-    destinations = (multicast,) if multicast else tuple(peer.address for peer in peers)
+    peers = tuple(each.address for each in instance.unicast_peers)
+    multicast = "" if peers else _multicast(family, around.defaults)
+    destinations = peers or (multicast,)
     spec = VrrpSpec(
         f"vrrp/{instance.name}",
-        _machine(instance, interval, defaults, group is not ALONE),
+        _machine(instance, interval, around.defaults, group is not ALONE),
         Endpoint(instance.interface, family, instance.vrid, destinations, instance.unicast_ttl),
         Advert(instance.version, instance.vrid, instance.priority, interval, addresses, auth, family),
-        Expected(
-            instance.version,
-            instance.vrid,
-            interval,
-            addresses,
-            multicast,
-            auth,
-            family,
-            peers if instance.check_unicast_src else (),
-        ),
+        _expected(instance, interval, multicast, auth),
         instance.unicast_src_ip or instance.mcast_src_ip or "",
-        _follows(instance, group, check_of),
+        around.virtual,
+        _follows(instance, group, around.check_of),
         not instance.dont_track_primary,
         "" if group is ALONE else f"group/{group.name}",
-        _programs(instance, default),
+        _programs(instance, around.default),
     )
     return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL)
+
+
+def _multicast(family: int, defaults: GlobalDefs) -> str:
+    return defaults.vrrp_mcast_group4 if family == 4 else defaults.vrrp_mcast_group6
+
+
+def _expected(instance: VrrpInstance, interval: int, group: str, auth: bytes) -> Expected:
+    """A peer with a range of TTLs is known by its source: the range implies ``check_unicast_src``."""
+    peers = tuple(Peer(each.address, each.min_ttl, each.max_ttl) for each in instance.unicast_peers)
+    ranged = any((each.min_ttl, each.max_ttl) != ANY_TTL for each in peers)
+    owns = instance.priority == OWNER
+    return Expected(
+        instance.version,
+        instance.vrid,
+        interval,
+        tuple(each.address for each in instance.virtual_addresses),
+        group,
+        auth,
+        instance.family,
+        peers if instance.check_unicast_src or ranged else (),
+        owns=owns,
+        link_local_first=instance.strict_mode,
+        owner_ignores=owns and (instance.strict_mode or instance.owner_ignore_adverts),
+        any_addresses=instance.skip_check_adv_addr,
+        v3_checksum_as_v2=instance.v3_checksum_as_v2,
+    )
 
 
 def _machine(instance: VrrpInstance, interval: int, defaults: GlobalDefs, grouped: bool) -> Router:
@@ -116,6 +145,7 @@ def _machine(instance: VrrpInstance, interval: int, defaults: GlobalDefs, groupe
         down_timer_adverts=instance.down_timer_adverts,
         lower_prio_no_advert=instance.lower_prio_no_advert,
         higher_prio_send_advert=instance.higher_prio_send_advert,
+        owner_ignore_adverts=instance.owner_ignore_adverts,
         strict_mode=instance.strict_mode,
         start_delay=defaults.vrrp_startup_delay,
         grouped=grouped,

@@ -87,9 +87,13 @@ class Snapshot:
         spec: GroupSpec = charge.child.args[0]
         said = self._supervisor.board.last(spec.id)
         status = said if isinstance(said, GroupStatus) else GroupStatus(spec.id, "INIT")
-        members = [f"vrrp/{member.partition('/')[2]}" for member in spec.members]
-        phase = charge.phase.value
-        return {"id": spec.id, "role": status.role, "reason": status.reason, "members": members, "phase": phase}
+        return {
+            "id": spec.id,
+            "role": status.role,
+            "reason": status.reason,
+            "members": list(spec.members),
+            "phase": charge.phase.value,
+        }
 
     def tree(self) -> list[dict[str, Any]]:
         """Every actor in start order with its phase, crashes and waiting messages."""

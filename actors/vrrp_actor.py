@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from actors.core.packet import decode_advert, encode_advert
-from actors.core.packet_checks import Expected, validate
+from actors.core.packet_checks import Expected, remarks, validate
 from actors.core.packet_values import Advert, Header, Reject
 from actors.core.repeats import Repeats
 from actors.core.status import (
@@ -17,7 +17,6 @@ from actors.core.status import (
     CheckStatus,
     GroupStatus,
     LinkStatus,
-    MemberStatus,
     Verdict,
     VrrpStatus,
 )
@@ -58,7 +57,8 @@ QUIET = 60.0
 class VrrpSpec(msgspec.Struct, frozen=True):
     """A vrrp_instance. ``router`` lacks its address, which the link tells unless ``source`` is configured.
 
-    ``group`` is the id of its sync group, empty if it is in none.
+    ``group`` is the id of its sync group, empty if it is in none. ``virtual`` are all addresses that routers here may
+    hold: adverts come from none of them, but for an owner's (RFC 3768 5.2.1), in whatever order the kernel lists them.
     """
 
     id: str
@@ -67,6 +67,7 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     advert: Advert
     expected: Expected
     source: str = ""
+    virtual: tuple[str, ...] = ()
     follows: tuple[Follow, ...] = ()
     follows_link: bool = True
     group: str = ""
@@ -76,11 +77,6 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     def addresses(self) -> str:
         """The id of who holds its addresses."""
         return f"address/{self.id.partition('/')[2]}"
-
-    @property
-    def member(self) -> str:
-        """The source of what its sync group hears of it."""
-        return f"member/{self.id.partition('/')[2]}"
 
 
 class Reopen(Message, frozen=True):
@@ -105,6 +101,7 @@ class VrrpActor:
         self._spec = spec
         self._wire = wire
         self._router = spec.router
+        self._expected = spec.expected
         self._state = initial(spec.router)
         self._link: LinkStatus | None = None
         self._seen: dict[str, Verdict] = {}
@@ -112,7 +109,6 @@ class VrrpActor:
         self._wire_fault = ""
         self._unread = 1 + len(spec.follows) + bool(spec.group)
         self._group: GroupStatus | None = None
-        self._member: MemberStatus | None = None
         self._due: dict[Timer, float] = {}
         self._warnings = Repeats(QUIET)
         self._open = False
@@ -120,6 +116,7 @@ class VrrpActor:
         self._told_fault = self._own_fault = ""
         self._status = context.last if isinstance(context.last, VrrpStatus) else None
         self._begun = False
+        self._stands = False
         self.counts: Counter[str] = Counter()
 
     def on_start(self) -> None:
@@ -164,6 +161,7 @@ class VrrpActor:
         """Leave with priority 0, unless a successor follows, and close the wire."""
         if final:
             self._begun = True
+            self._stands = self._state.leads
             self._group = None
             self._feed(Shutdown())
             self._notify("STOP")
@@ -182,7 +180,14 @@ class VrrpActor:
             f"version {self._router.version}, advert every {advert_seconds(self._router):g} s, on "
             f"{spec.endpoint.interface} as {self._router.address or 'nobody yet'}",
             *(["packets:", *rejected] if rejected else []),
+            *self._nobodys(),
         ]
+
+    def _nobodys(self) -> list[str]:
+        interface = self._spec.endpoint.interface
+        found = self._wire.discarded(interface)
+        rows = [f"  {reason}: {count}" for reason, count in sorted(found.items())]
+        return [f"read on {interface} for no router:", *rows] if rows else []
 
     # What speaks against it
 
@@ -216,7 +221,7 @@ class VrrpActor:
             self._feed(Faulted(fault))
         elif before and not fault:
             self._feed(Recovered())
-        self._tell_group()
+        self._publish()
 
     def _begin(self) -> None:
         """All that is followed has been heard once: what speaks against the router comes before `Startup`."""
@@ -242,23 +247,20 @@ class VrrpActor:
         elif self._state.role is Role.MASTER and not leads:
             self._feed(Ousted(f"{self._spec.group}: {self._group.reason}"))
 
-    def _tell_group(self) -> None:
-        """What the group has to know. A router that stops is silent: the others are not to yield before they stop."""
-        if self._group is None or not self._begun:
-            return
-        member = MemberStatus(self._spec.member, self._state.leads, self._own_fault)
-        if member != self._member:
-            self._member = member
-            self._context.publish(member)
-
     def _move(self, link: LinkStatus) -> None:
         """Take over the link's state; with another source address, the wire is opened anew."""
         self._link = link
-        address = self._spec.source or link.source_of(self._spec.endpoint.family)
+        address = self._spec.source or self._source_on(link)
         if address == self._router.address and link.up == self._open:
             return
         self._router = msgspec.structs.replace(self._router, address=address)
+        self._expected = msgspec.structs.replace(self._expected, own=address)
         self._reopen(bool(address) and link.up)
+
+    def _source_on(self, link: LinkStatus) -> str:
+        family = self._spec.endpoint.family
+        real = link.source_of(family, self._spec.virtual)
+        return real or (link.source_of(family) if self._router.owner else "")
 
     def _reopen(self, wanted: bool) -> None:
         if self._open:
@@ -280,22 +282,26 @@ class VrrpActor:
 
     def _hear(self, received: Received) -> None:
         """Adverts that do not count change nothing but a counter."""
-        header = Header(received.source, received.destination, received.ttl)
-        family = self._spec.endpoint.family
-        advert = decode_advert(received.pdu, received.source, received.destination, family)
-        fault = advert if isinstance(advert, Reject) else validate(advert, header, self._spec.expected)
+        expected, ends = self._expected, (received.source, received.destination)
+        advert = decode_advert(received.pdu, *ends, expected.family, expected.v3_checksum_as_v2)
+        fault = advert if isinstance(advert, Reject) else validate(advert, Header(*ends, received.ttl), expected)
         if fault is not None:
-            self._reject(fault, received)
+            self._note("advert discarded", fault.reason.value, fault.detail, received.source)
         elif isinstance(advert, Advert):
-            self.counts["heard"] += 1
-            self._feed(Heard(advert.priority, advert.interval_cs, received.source))
+            self._heed(advert, received.source)
 
-    def _reject(self, fault: Reject, received: Received) -> None:
-        self.counts[fault.reason.value] += 1
-        more = self._warnings.admit(fault.reason.value, self._context.now())
+    def _heed(self, advert: Advert, source: str) -> None:
+        self.counts["heard"] += 1
+        for remark in remarks(advert, self._expected):
+            self._note("advert is odd", remark.oddity.value, remark.detail, source)
+        self._feed(Heard(advert.priority, advert.interval_cs, source))
+
+    def _note(self, event: str, reason: str, detail: str, source: str) -> None:
+        """Counted each time, told once in a while."""
+        self.counts[reason] += 1
+        more = self._warnings.admit(reason, self._context.now())
         if more is not None:
-            log = self._context.log.bind(reason=fault.reason.value, detail=fault.detail, source=received.source)
-            log.warning("advert discarded", more_like_it=more)
+            self._context.log.warning(event, reason=reason, detail=detail, source=source, more_like_it=more)
 
     def _ring(self, timer: Timer) -> None:
         """Before a timer that is late by more than an interval is believed, what lies on the wire is read."""
@@ -316,7 +322,6 @@ class VrrpActor:
             log = self._context.log.bind(reason=self._state.reason, priority=self._state.priority)
             log.info(f"Entering {self._state.role.value} STATE")
         self._publish()
-        self._tell_group()
         self._go_along()
 
     def _perform(self, action: Action, fired: Timer | None) -> None:
@@ -342,7 +347,8 @@ class VrrpActor:
         advert = msgspec.structs.replace(self._spec.advert, priority=priority)
         try:
             for destination in self._spec.endpoint.destinations:
-                pdu = encode_advert(advert, self._router.address, destination)
+                as_v2 = self._spec.expected.v3_checksum_as_v2
+                pdu = encode_advert(advert, self._router.address, destination, as_v2)
                 self._wire.send(self._spec.endpoint, destination, pdu)
             self.counts["sent"] += 1
         except PlaneError as error:
@@ -351,8 +357,10 @@ class VrrpActor:
     def _publish(self) -> None:
         if not self._begun:
             return
-        state = self._state
-        status = VrrpStatus(self._spec.id, state.role.value, state.priority, state.reason)
+        state, fault = self._state, self._own_fault if self._spec.group else ""
+        # One that stops does not speak for the others: they are to lead until they stop, and leave with priority 0.
+        ready = state.ready or self._stands
+        status = VrrpStatus(self._spec.id, state.role.value, state.priority, state.reason, ready, fault)
         before, self._status = self._status, status
         if status != before:
             self._context.publish(status)

@@ -29,6 +29,8 @@ INHERITED = {
     "higher_prio_send_advert": "vrrp_higher_prio_send_advert",
     "check_unicast_src": "vrrp_check_unicast_src",
     "skip_check_adv_addr": "vrrp_skip_check_adv_addr",
+    "owner_ignore_adverts": "vrrp_owner_ignore_adverts",
+    "v3_checksum_as_v2": "v3_checksum_as_v2",
     "strict_mode": "vrrp_strict",
 }
 """What ``global_defs`` says for an instance that does not say it."""

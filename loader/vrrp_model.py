@@ -124,7 +124,11 @@ class VrrpInstance(Following):
     lower_prio_no_advert: bool = option("bool", False, bare=True, help="do not answer adverts of lower priority")
     higher_prio_send_advert: bool = option("bool", False, bare=True, help="send one more advert before yielding")
     strict_mode: bool = option("bool", False, bare=True, help="keep to the RFC")
-    skip_check_adv_addr: bool = option("bool", False, bare=True, help="look at a master's addresses once")
+    skip_check_adv_addr: bool = option("bool", False, bare=True, help="no remark when a master lists other addresses")
+    owner_ignore_adverts: bool = option("bool", False, bare=True, help="with priority 255, heed no other router")
+    v3_checksum_as_v2: bool = option(
+        "bool", False, bare=True, help="version 3 over IPv4: checksum of the message alone, sent and demanded"
+    )
     debug: int = option("int", 0, min=0, max=4, help="taken, and of no effect")
     family: int = derived(4)
     at: Position = position()
@@ -176,6 +180,8 @@ class VrrpDefaults:
     vrrp_higher_prio_send_advert: bool = option("bool", False, bare=True, help="higher_prio_send_advert of all")
     vrrp_check_unicast_src: bool = option("bool", False, bare=True, help="check_unicast_src of all")
     vrrp_skip_check_adv_addr: bool = option("bool", False, bare=True, help="skip_check_adv_addr of all")
+    vrrp_owner_ignore_adverts: bool = option("bool", False, bare=True, help="owner_ignore_adverts of all")
+    v3_checksum_as_v2: bool = option("bool", False, bare=True, help="v3_checksum_as_v2 of all")
     vrrp_strict: bool = option("bool", False, bare=True, help="strict_mode of all")
     vrrp_priority: int = option("int", 0, min=-20, max=19, help="nice value of the VRRP process")
     vrrp_rt_priority: int = option("int", 0, min=1, max=99, help="its SCHED_RR priority; unsaid: not real-time")

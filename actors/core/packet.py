@@ -137,9 +137,8 @@ def decode_advert(
     """What the message says, or the first check that it fails; addresses come in canonical text.
 
     ``pdu`` is the whole IP payload, in which nothing may follow the message; ``source``, ``destination`` and ``family``
-    (4 or 6) are the IP header's. With ``v3_checksum_as_v2`` both ways to sum VRRPv3 over IPv4 are right (RFC 9568's,
-    and RFC 5798's, which its senders may still use), else the latter alone. A packet with several faults is blamed
-    for the first in keepalived's order.
+    (4 or 6) are the IP header's. VRRPv3 over IPv4 must be summed as RFC 5798 has it, with ``v3_checksum_as_v2`` as RFC
+    9568 has it. A packet with several faults is blamed for the first in keepalived's order.
     """
     if len(pdu) < Vrrp2.__hdr_len__:
         return Reject(Reason.LENGTH, f"{len(pdu)} bytes, the fixed part has {Vrrp2.__hdr_len__}")
@@ -173,8 +172,8 @@ def _decode_v3(pdu: bytes, ends: bytes, family: int, v3_checksum_as_v2: bool) ->
     packet = Vrrp3(pdu)
     if fault := _fault_of_length(pdu, packet.count, family, 0) or _fault_of_fields(packet):
         return fault
-    bare = v3_checksum_as_v2 and family == 4 and not dpkt.in_cksum(pdu)
-    if not bare and dpkt.in_cksum(_pseudo_header(ends, len(pdu), PROTOCOL) + pdu):
+    bare = v3_checksum_as_v2 and family == 4
+    if dpkt.in_cksum(pdu if bare else _pseudo_header(ends, len(pdu), PROTOCOL) + pdu):
         return Reject(Reason.CHECKSUM, f"{packet.sum:#06x}")
     if not packet.count:
         return Reject(Reason.COUNT)

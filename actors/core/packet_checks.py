@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.core.packet_values import AUTH_BYTES, OWNER, Advert, Header, Reason, Reject, packed
+from actors.core.packet_values import AUTH_BYTES, OWNER, Advert, Header, Oddity, Reason, Reject, Remark, packed
 
 ANY_TTL = (0, 255)
 """The range that every TTL is in."""
@@ -25,10 +25,12 @@ class Expected(msgspec.Struct, frozen=True):
     """The receiver's own configuration, which an advert is held against.
 
     ``group`` is the multicast group, empty in unicast mode. ``peers`` are the senders that unicast adverts are taken
-    from, empty for any (keepalived: ``check_unicast_src`` off). The switches are off where keepalived's defaults are:
-    ``same_addresses`` discards other addresses (unless the sender is the owner, RFC 3768 7.1) instead of leaving them
-    to `remarks`; ``link_local_first`` is RFC 9568's rule for IPv6 (erratum 8300), which keepalived peers may break;
-    ``owner_ignores`` is the owner's silence towards all adverts (keepalived: ``owner_ignore_adverts``).
+    from, empty for any (keepalived: ``check_unicast_src`` off). ``own`` is the address that this router sends from,
+    empty while it has none; ``owns`` says that its priority is 255. The switches are off where keepalived's defaults
+    are: ``link_local_first`` is RFC 9568's rule for IPv6 (erratum 8300), which keepalived peers may break;
+    ``owner_ignores`` is the owner's silence towards all adverts (``owner_ignore_adverts``); ``any_addresses`` leaves
+    other addresses without a remark (``skip_check_adv_addr``); ``v3_checksum_as_v2`` is the checksum of RFC 9568
+    over IPv4, sent and demanded.
     """
 
     version: int
@@ -39,9 +41,12 @@ class Expected(msgspec.Struct, frozen=True):
     auth: bytes = b""
     family: int = 4
     peers: tuple[Peer, ...] = ()
-    same_addresses: bool = False
+    own: str = ""
+    owns: bool = False
     link_local_first: bool = False
     owner_ignores: bool = False
+    any_addresses: bool = False
+    v3_checksum_as_v2: bool = False
 
 
 def validate(advert: Advert, header: Header, expected: Expected) -> Reject | None:
@@ -52,13 +57,20 @@ def validate(advert: Advert, header: Header, expected: Expected) -> Reject | Non
     return None
 
 
-def remarks(advert: Advert, expected: Expected) -> tuple[str, ...]:
-    """What is worth a line in the log (rate limited) of an advert that is heard all the same (RFC 9568 7.1)."""
+def remarks(advert: Advert, expected: Expected) -> tuple[Remark, ...]:
+    """What is odd about an advert that is heard all the same.
+
+    Other addresses are no reason to discard it, though RFC 3768 7.1 says so: a BACKUP that did would lead beside a
+    master that lives.
+    """
     found = []
     if advert.interval_cs != expected.interval_cs:
-        found.append(f"interval of {advert.interval_cs} cs, {expected.interval_cs} cs configured")
-    if not _same(advert.addresses, expected.addresses):
-        found.append(f"{_listed(advert.addresses)} advertised, {_listed(expected.addresses)} configured")
+        found.append(Remark(Oddity.INTERVAL, f"{advert.interval_cs} cs, {expected.interval_cs} cs configured"))
+    if not expected.any_addresses and not _same(advert.addresses, expected.addresses):
+        detail = f"{_listed(advert.addresses)}, {_listed(expected.addresses)} configured"
+        found.append(Remark(Oddity.ADDRESSES, detail))
+    if expected.owns and advert.priority == OWNER:
+        found.append(Remark(Oddity.OWNER, "two routers have priority 255"))
     return tuple(found)
 
 
@@ -104,14 +116,15 @@ def _destination(advert: Advert, header: Header, expected: Expected) -> Reject |
     return Reject(Reason.DESTINATION, f"{header.destination}, {expected.group or 'unicast'} configured")
 
 
+def _own(advert: Advert, header: Header, expected: Expected) -> Reject | None:
+    """The kernel drops such a packet over IPv4, not over IPv6; two machines with one address send them too."""
+    if not expected.own or packed(header.source) != packed(expected.own):
+        return None
+    return Reject(Reason.OWN, header.source)
+
+
 def _owner(advert: Advert, header: Header, expected: Expected) -> Reject | None:
     return Reject(Reason.OWNER, f"priority {advert.priority}") if expected.owner_ignores else None
-
-
-def _addresses(advert: Advert, header: Header, expected: Expected) -> Reject | None:
-    if not expected.same_addresses or advert.priority == OWNER or _same(advert.addresses, expected.addresses):
-        return None
-    return Reject(Reason.ADDRESSES, f"{_listed(advert.addresses)}, {_listed(expected.addresses)} configured")
 
 
 def _link_local(advert: Advert, header: Header, expected: Expected) -> Reject | None:
@@ -146,8 +159,8 @@ CHECKS: tuple[Check, ...] = (
     _auth,
     _interval,
     _destination,
+    _own,
     _owner,
-    _addresses,
     _link_local,
     _source,
     _ttl_range,

@@ -87,9 +87,9 @@ class Reason(Enum):
     IP_LENGTH = "the IPv4 header tells another length"
     CHECKSUM = "wrong checksum"
     DESTINATION = "sent to another destination"
+    OWN = "sent from our own address"
     OWNER = "the owner heeds no advertisement"
     COUNT = "no addresses"
-    ADDRESSES = "other addresses"
     LINK_LOCAL = "the first address is not link-local"
     SOURCE = "the sender is not a peer"
     TTL_RANGE = "the TTL or hop limit is out of the peer's range"
@@ -100,6 +100,21 @@ class Reject(msgspec.Struct, frozen=True):
 
     reason: Reason
     detail: str = ""
+
+
+class Oddity(Enum):
+    """What is worth a line in the log of a packet that is heard all the same (RFC 9568 7.1)."""
+
+    INTERVAL = "heard with another advertisement interval"
+    ADDRESSES = "heard with other addresses"
+    OWNER = "heard from another owner of the addresses"
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """An oddity of a packet; ``detail`` names what was seen and what is configured."""
+
+    oddity: Oddity
+    detail: str
 
 
 @lru_cache(maxsize=4096)

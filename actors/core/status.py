@@ -4,6 +4,7 @@ Only frozen values live here. A status holds no time and no latency: equal means
 and an equal status is not forwarded.
 """
 
+from collections.abc import Collection
 from enum import Enum
 
 import msgspec
@@ -67,18 +68,22 @@ class ChildStatus(Status, frozen=True):
 
 
 class VrrpStatus(Status, frozen=True):
-    """A virtual router: INIT, BACKUP, MASTER or FAULT, its effective priority, and why it took that role."""
+    """A virtual router: INIT, BACKUP, MASTER or FAULT, its effective priority, and why it took that role.
+
+    For its sync group: ``ready`` is one that is not MASTER and would be, were it alone; ``fault`` is what of its own
+    speaks against it.
+    """
 
     role: str
     priority: int
     reason: str = ""
-
-
-class MemberStatus(Status, frozen=True):
-    """A router (source ``member/NAME``) as its sync group sees it: whether it leads or would, and its own fault."""
-
-    leads: bool
+    ready: bool = False
     fault: str = ""
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is MASTER, or would be if its sync group were."""
+        return self.role == "MASTER" or self.ready
 
 
 class GroupStatus(Status, frozen=True):
@@ -95,9 +100,12 @@ class LinkStatus(Status, frozen=True):
     mac: str = ""
     addresses: tuple[str, ...] = ()
 
-    def source_of(self, family: int) -> str:
-        """The address that adverts are sent from: the first of IPv4, the first link-local of IPv6; empty if none."""
-        own = (a for a in self.addresses if (":" in a) == (family == 6))
+    def source_of(self, family: int, besides: Collection[str] = ()) -> str:
+        """The address that adverts are sent from: the first of IPv4, the first link-local of IPv6; empty if none.
+
+        Those in ``besides`` are not looked at.
+        """
+        own = (a for a in self.addresses if (":" in a) == (family == 6) and a not in besides)
         return next((a for a in own if family == 4 or a.startswith("fe80:")), "")
 
 
@@ -109,13 +117,5 @@ class AddressStatus(Status, frozen=True):
 
 
 AnyStatus = (
-    CheckStatus
-    | ServerStatus
-    | ServiceStatus
-    | ChildStatus
-    | VrrpStatus
-    | MemberStatus
-    | GroupStatus
-    | LinkStatus
-    | AddressStatus
+    CheckStatus | ServerStatus | ServiceStatus | ChildStatus | VrrpStatus | GroupStatus | LinkStatus | AddressStatus
 )

@@ -1,6 +1,6 @@
 """What the VRRP actors need of the network: adverts and announcements, addresses, links. Contracts and values only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -39,6 +39,9 @@ class Wire(Protocol):
 
     def drain(self, endpoint: Endpoint) -> None:
         """Hand over at once what lies unread in the endpoint's socket."""
+
+    def discarded(self, interface: str) -> Mapping[str, int]:
+        """What was read on the interface and discarded before any router heard of it: how much, by reason."""
 
     def announce(self, interface: str, frame: bytes) -> None:
         """Send a whole Ethernet frame."""

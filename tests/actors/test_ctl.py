@@ -150,6 +150,19 @@ def test_on_a_terminal_verdicts_are_coloured_and_long_cells_folded() -> None:
     assert "…" not in printed
 
 
+def test_what_was_read_for_nobody_is_told_above_the_tables() -> None:
+    screen = io.StringIO()
+    discarded = {"eth1": {"wrong": 3}, "eth0": {"unknown virtual router id": 7, "EIO": 1}}
+    network = {"discarded": discarded, "link_resyncs": 2}
+    ctl_view.show({**STATUS, "network": network}, Console(file=screen, width=200))
+    assert trimmed(screen.getvalue()).splitlines()[1:5] == [
+        "eth0  1 packets for no router: EIO",
+        "eth0  7 packets for no router: unknown virtual router id",
+        "eth1  3 packets for no router: wrong",
+        "news of links were lost 2 times, and all was read anew",
+    ]
+
+
 def test_a_table_too_long_to_be_fitted_to_the_terminal_is_printed_as_it_is() -> None:
     screen = io.StringIO()
     rows = [TREE["tree"][1]] * (ctl_view.LAID_OUT + 1)

@@ -52,7 +52,7 @@ def test_every_part_of_a_router_says_what_it_does() -> None:
         "├─ link/eth0     tells of the interface eth0",
         "├─ link/eth1     tells of the interface eth1",
         "├─ address/VI_1  held while vrrp/VI_1 is MASTER: 10.0.0.100",
-        "├─ group/G       one role for VI_1",
+        "├─ group/G       one role for vrrp/VI_1",
         "└─ vrrp/VI_1     VRRPv2 router 51 on eth0, priority 100, while OK: check/web and link/eth1",
     ]
 

@@ -65,7 +65,7 @@ class Links:
 def children(priority: int = 100, follows: tuple[Follow, ...] = ()) -> tuple[Child, ...]:
     return (
         *(Child(f"link/eth{name}", LinkActor, (f"eth{name}",), ("links",)) for name in NAMES),
-        Child("group/G", GroupActor, (GroupSpec("group/G", ("member/a", "member/b"), PROGRAMS),)),
+        Child("group/G", GroupActor, (GroupSpec("group/G", ("vrrp/a", "vrrp/b"), PROGRAMS),)),
         *(Child(f"vrrp/{name}", VrrpActor, (router(name, priority, follows),), ("wire",)) for name in NAMES),
     )
 
@@ -158,7 +158,7 @@ def test_a_fault_of_one_member_puts_all_into_fault_and_its_masters_leave_with_pr
     assert (51, 0) in pair.wire.sent
     status = pair.world.status("vrrp/a")
     assert isinstance(status, VrrpStatus)
-    assert status.reason == "group/G is in FAULT: b: interface ethb is down"
+    assert status.reason == "group/G is in FAULT: vrrp/b: interface ethb is down"
 
 
 def test_the_group_recovers_when_no_member_is_in_fault_and_listens_first() -> None:
@@ -239,7 +239,7 @@ def test_an_operator_is_told_what_holds_the_group_back() -> None:
     pair = Pair()
     pair.turn("ethb", False)
     assert pair.world.actor("group/G").explain() == [
-        "FAULT since: b: interface ethb is down",
-        "  a: would not lead",
-        "  b: interface ethb is down",
+        "FAULT since: vrrp/b: interface ethb is down",
+        "  vrrp/a: would not lead",
+        "  vrrp/b: interface ethb is down",
     ]

@@ -52,6 +52,9 @@ class MemoryWire:
             self.heard(received)
         self.unread.clear()
 
+    def discarded(self, interface: str) -> dict[str, int]:
+        return {"unknown virtual router id": 7}
+
     def announce(self, interface: str, frame: bytes) -> None:
         self.frames.append((interface, frame))
 
@@ -107,6 +110,7 @@ class Lan:
             Endpoint("eth0", 4, 51, (GROUP,)),
             ADVERT,
             Expected(2, 51, 100, (VIP,), GROUP),
+            virtual=(VIP,),
             follows=self.follows,
         )
         held = AddressSpec("address/VI_1", spec.id, "eth0", addresses, Announcing())

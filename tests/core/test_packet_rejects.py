@@ -133,11 +133,12 @@ def test_a_wrong_checksum_is_refused_with_either_rule(pdu: bytes, checksum: str,
     assert decoded(changed, as_v2=as_v2) == Reject(Reason.CHECKSUM, checksum)
 
 
-def test_the_checksum_of_the_message_alone_needs_its_switch() -> None:
+def test_of_the_two_ways_to_sum_version_3_over_ipv4_the_configured_one_is_demanded() -> None:
     alone = encode_advert(V3, SOURCE, GROUP, v3_checksum_as_v2=True)
     assert decoded(alone) == Reject(Reason.CHECKSUM, "0xe661")
     assert decoded(alone, as_v2=True) == V3
-    assert decoded(PDU3, as_v2=True) == V3
+    assert decoded(PDU3, as_v2=True) == Reject(Reason.CHECKSUM, "0x43c4")
+    assert decoded(PDU3) == V3
 
 
 def test_the_checksum_of_the_message_alone_is_never_ipv6s() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.core.status import MemberStatus
+from actors.core.status import VrrpStatus
 from actors.core.sync_group import agreed
 from actors.core.vrrp import initial, step
 from actors.core.vrrp_values import (
@@ -21,33 +21,33 @@ from actors.core.vrrp_values import (
     Timer,
 )
 
-MEMBERS = ("member/a", "member/b")
+MEMBERS = ("vrrp/a", "vrrp/b")
 ROUTER = Router(address="10.0.0.1", grouped=True)
 DOWN = Arm(Timer.DOWN, 3 + 156 / 256)
 
 
-def said(**members: MemberStatus) -> dict[str, MemberStatus]:
-    return {f"member/{name}": status for name, status in members.items()}
+def said(**members: VrrpStatus) -> dict[str, VrrpStatus]:
+    return {f"vrrp/{name}": status for name, status in members.items()}
 
 
-def member(leads: bool, fault: str = "") -> MemberStatus:
-    return MemberStatus("member/x", leads, fault)
+def member(leads: bool, fault: str = "") -> VrrpStatus:
+    return VrrpStatus("vrrp/x", "BACKUP", 100, ready=leads, fault=fault)
 
 
 @pytest.mark.parametrize(
     ("known", "role", "reason"),
     [
-        (said(), Role.BACKUP, "a, b would not lead"),
-        (said(a=member(True)), Role.BACKUP, "b would not lead"),
-        (said(a=member(True), b=member(False)), Role.BACKUP, "b would not lead"),
+        (said(), Role.BACKUP, "vrrp/a, vrrp/b would not lead"),
+        (said(a=member(True)), Role.BACKUP, "vrrp/b would not lead"),
+        (said(a=member(True), b=member(False)), Role.BACKUP, "vrrp/b would not lead"),
         (said(a=member(True), b=member(True)), Role.MASTER, "all members would lead"),
-        (said(a=member(True), b=member(False, "eth1 is down")), Role.FAULT, "b: eth1 is down"),
-        (said(a=member(False, "x"), b=member(False, "y")), Role.FAULT, "a: x; b: y"),
+        (said(a=member(True), b=member(False, "eth1 is down")), Role.FAULT, "vrrp/b: eth1 is down"),
+        (said(a=member(False, "x"), b=member(False, "y")), Role.FAULT, "vrrp/a: x; vrrp/b: y"),
         (said(a=member(True), b=member(True), c=member(False, "not ours")), Role.MASTER, "all members would lead"),
     ],
 )
 def test_a_group_is_in_fault_with_any_member_and_master_with_all(
-    known: dict[str, MemberStatus], role: Role, reason: str
+    known: dict[str, VrrpStatus], role: Role, reason: str
 ) -> None:
     assert agreed(MEMBERS, known) == (role, reason)
 

@@ -67,6 +67,8 @@ vrrp_instance VI_1 {
     lower_prio_no_advert
     higher_prio_send_advert
     skip_check_adv_addr
+    owner_ignore_adverts
+    v3_checksum_as_v2
     debug 4
     notify_master "/bin/up 'a b'"
     notify_backup /bin/down x y
@@ -125,6 +127,8 @@ def test_every_keyword_arrives_where_it_belongs() -> None:
             higher_prio_send_advert=True,
             strict_mode=False,
             skip_check_adv_addr=True,
+            owner_ignore_adverts=True,
+            v3_checksum_as_v2=True,
             debug=4,
             notify_master=Script(("/bin/up", "a b")),
             notify_backup=Script(("/bin/down", "x", "y")),
@@ -162,6 +166,8 @@ global_defs {
     vrrp_gna_interval 0.25
     vrrp_check_unicast_src
     vrrp_skip_check_adv_addr on
+    vrrp_owner_ignore_adverts
+    v3_checksum_as_v2
     vrrp_down_timer_adverts 5
     vrrp_lower_prio_no_advert
     vrrp_higher_prio_send_advert yes
@@ -186,6 +192,8 @@ def test_what_global_defs_say_holds_for_instances_that_do_not() -> None:
         gna_interval=0.25,
         check_unicast_src=True,
         skip_check_adv_addr=True,
+        owner_ignore_adverts=True,
+        v3_checksum_as_v2=True,
         down_timer_adverts=5,
         lower_prio_no_advert=True,
         higher_prio_send_advert=True,

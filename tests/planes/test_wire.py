@@ -58,7 +58,7 @@ def test_the_filter_passes_the_wanted_vrids_alone(pair: Pair, wanted: set[int], 
 def test_a_filter_of_every_vrid_there_is_fits(pair: Pair, family: int) -> None:
     attach(pair[1], vrid_program(family, range(1, 256)))
     packets = [packet(family, vrid) for vrid in (1, 128, 255)]
-    assert passed(pair, [packet(family, 0), *packets]) == packets
+    assert passed(pair, packets) == packets
 
 
 def test_the_vrid_is_found_behind_the_options_of_an_ipv4_header(pair: Pair) -> None:
@@ -67,10 +67,18 @@ def test_the_vrid_is_found_behind_the_options_of_an_ipv4_header(pair: Pair) -> N
     assert passed(pair, [packet(4, 52, options), packet(4, 51, options)]) == [packet(4, 51, options)]
 
 
-def test_what_is_too_short_to_have_a_vrid_is_dropped(pair: Pair) -> None:
-    for family in (4, 6):
-        attach(pair[1], vrid_program(family, {51}))
-        assert passed(pair, [packet(family, 51)[: 21 if family == 4 else 1]]) == []
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("wanted", [{51}, range(1, 256)])
+def test_what_can_be_no_routers_is_passed_to_be_counted(pair: Pair, family: int, wanted: set[int]) -> None:
+    attach(pair[1], vrid_program(family, wanted))
+    header = 20 if family == 4 else 0
+    nobodys = [
+        packet(family, 0),
+        packet(family, 51)[: header + 1],
+        packet(family, 51)[:header],
+        packet(family, 51, bytes(4))[:-19],
+    ]
+    assert passed(pair, nobodys) == nobodys
 
 
 def test_no_filter_is_left_open_while_a_socket_is_made(pair: Pair) -> None:

@@ -6,6 +6,7 @@ serves all its routers, each router has its own sending socket, and one more sen
 
 import socket
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from actors.planes import PlaneError
@@ -26,10 +27,11 @@ class _Line(NamedTuple):
 
 
 class RawWire:
-    """See `actors.planes.network.Wire`. ``errors`` counts what reading failed with, by the name of the errno."""
+    """See `actors.planes.network.Wire`. ``errors`` counts for each interface what was read for nobody, by reason: what
+    is no advert of any router, and what reading failed with, by the name of the errno."""
 
     def __init__(self) -> None:
-        self.errors: Counter[str] = Counter()
+        self.errors: dict[str, Counter[str]] = {}
         self._lines: dict[Endpoint, _Line] = {}
         self._listeners: dict[Place, Listener] = {}
         self._frames: Any = None
@@ -71,6 +73,10 @@ class RawWire:
         if line is not None and (listener := self._listeners.get(line.place)):
             listener.drain()
 
+    def discarded(self, interface: str) -> Mapping[str, int]:
+        """See `Wire.discarded`."""
+        return self.errors.get(interface, {})
+
     def announce(self, interface: str, frame: bytes) -> None:
         """See `Wire.announce`."""
         try:
@@ -92,7 +98,8 @@ class RawWire:
         place = (socket.if_nametoindex(endpoint.interface), endpoint.family)
         self._lines[endpoint] = _Line(place, sender(endpoint.interface, endpoint.family, source, endpoint.ttl))
         if place not in self._listeners:
-            self._listeners[place] = Listener(endpoint.interface, endpoint.family, self.errors)
+            errors = self.errors.setdefault(endpoint.interface, Counter())
+            self._listeners[place] = Listener(endpoint.interface, endpoint.family, errors)
         self._listeners[place].add(endpoint, heard)
 
 

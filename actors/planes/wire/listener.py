@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from gevent import get_hub
 
 from actors.core.packet import decode_datagram
-from actors.core.packet_values import Reject
+from actors.core.packet_values import Reason, Reject
 from actors.planes.network import Endpoint, Received
 from actors.planes.wire.sockets import attach, join, leave, receiver, vrid_program
 
@@ -31,8 +31,8 @@ Heard = Callable[[Received], None]
 class Listener:
     """Hears what the kernel passes. Made and called on the event loop; raises OSError when made or given a router.
 
-    ``errors`` counts, by the name of the errno, what reading failed with: an interface that goes away says so here, and
-    through the link's news to those who decide.
+    ``errors`` counts, by reason, what is for no router; and by the name of the errno what reading failed with: an
+    interface that goes away says so here, and through the link's news to those who decide.
     """
 
     def __init__(self, interface: str, family: int, errors: Counter[str]) -> None:
@@ -77,20 +77,18 @@ class Listener:
                     return
                 self._errors[errno.errorcode.get(error.errno or 0, "?")] += 1
                 continue
-            self._tell(self._received_4(data) if self._family == 4 else _received_6(data, ancillary, sender[0]))
+            self._tell(_received_4(data) if self._family == 4 else _received_6(data, ancillary, sender[0]))
 
-    def _tell(self, received: Received | None) -> None:
-        if received is None or len(received.pdu) < 2:
-            self._errors["malformed"] += 1
+    def _tell(self, received: Received | Reject) -> None:
+        """What the kernel passes besides the routers' adverts is counted: see `vrid_program`."""
+        if isinstance(received, Reject):
+            self._errors[received.reason.value] += 1
+        elif len(received.pdu) < 2:
+            self._errors[Reason.LENGTH.value] += 1
         elif router := self.routers.get(received.pdu[1]):
             router[1](received)
-
-    def _received_4(self, data: bytes) -> Received | None:
-        datagram = decode_datagram(data)
-        if isinstance(datagram, Reject):
-            return None
-        header = datagram.header
-        return Received(datagram.pdu, header.source, header.destination, header.ttl)
+        else:
+            self._errors[Reason.VRID.value] += 1
 
     def _tune(self) -> None:
         """Join and leave groups, then have the kernel pass these routers' adverts alone."""
@@ -101,6 +99,14 @@ class Listener:
             join(self._socket, self._family, group, self._index)
         self._groups = groups
         attach(self._socket, vrid_program(self._family, self.routers))
+
+
+def _received_4(data: bytes) -> Received | Reject:
+    datagram = decode_datagram(data)
+    if isinstance(datagram, Reject):
+        return datagram
+    header = datagram.header
+    return Received(datagram.pdu, header.source, header.destination, header.ttl)
 
 
 def _received_6(data: bytes, ancillary: list[tuple[int, int, bytes]], sender: str) -> Received:

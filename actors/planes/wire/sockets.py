@@ -24,7 +24,8 @@ BUFFER = 1 << 20
 
 # linux/in.h, linux/in6.h, asm-generic/socket.h: what Python's socket module has no names for.
 SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
-IP_TRANSPARENT, IP_MULTICAST_ALL = 19, 49
+IP_MTU_DISCOVER, IP_TRANSPARENT, IP_MULTICAST_ALL = 10, 19, 49
+IP_PMTUDISC_DONT = 0
 IPV6_MULTICAST_ALL = 29
 
 Program = list[tuple[int, int, int, int]]
@@ -33,13 +34,23 @@ Program = list[tuple[int, int, int, int]]
 NOTHING: Program = [(0x06, 0, 0, 0)]
 """Passes no packet."""
 
+WHOLE: Program = [(0x06, 0, 0, 0xFFFFFFFF)]
+"""Passes a packet."""
+
 
 def vrid_program(family: int, vrids: Iterable[int]) -> Program:
-    """Passes the adverts of these VRIDs alone, at most 255 of them. With IPv4 the kernel shows it the IP header too."""
+    """Passes the adverts of these VRIDs, at most 255 of them, and not those of other routers.
+
+    What can be no router's is passed too, for the reader to count: VRID 0, and what is too short to have one. With IPv4
+    the kernel shows it the IP header too.
+    """
     wanted = sorted(set(vrids))
-    load: Program = [(0xB1, 0, 0, 0), (0x50, 0, 0, 1)] if family == 4 else [(0x30, 0, 0, 1)]
+    # X = length of the IP header; A = what is left of the packet, two bytes at least; A = its second byte, not 0.
+    header: Program = [(0xB1, 0, 0, 0)] if family == 4 else [(0x01, 0, 0, 0)]
+    measure: Program = [(0x80, 0, 0, 0), (0x1C, 0, 0, 0), (0x35, 1, 0, 2), *WHOLE]
+    load: Program = [(0x50, 0, 0, 1), (0x15, 0, 1, 0), *WHOLE]
     matches: Program = [(0x15, len(wanted) - place, 0, vrid) for place, vrid in enumerate(wanted)]
-    return [*load, *matches, *NOTHING, (0x06, 0, 0, 0xFFFFFFFF)]
+    return [*header, *measure, *load, *matches, *NOTHING, *WHOLE]
 
 
 def attach(sock: Any, program: Program) -> None:
@@ -84,6 +95,8 @@ def _speak_4(sock: Any, interface: str, source: str, ttl: int) -> None:
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, TOS)
     sock.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
+    # Without "don't fragment" the kernel counts the identification up; with it that is 0, as keepalived's never is.
+    sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
     sock.bind((source, 0))
 
 

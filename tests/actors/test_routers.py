@@ -1,0 +1,87 @@
+"""From a configuration to routers: what each sends, where, and what it demands of what it hears."""
+
+from typing import Any
+
+import pytest
+
+from actors.core.packet_checks import Expected, Peer
+from actors.core.packet_values import Advert
+from actors.core.vrrp_values import Router
+from actors.planes.network import Endpoint
+from actors.routers import routers
+from actors.vrrp_actor import VrrpActor, VrrpSpec
+from loader.model import Identity
+from tests.loader.house import good
+
+STEM = "vrrp_instance a {{\ninterface eth0\nvirtual_router_id 51\nvirtual_ipaddress {vips}\n{inside}\n}}\n"
+VIP = ("10.0.0.1",)
+
+
+def spec(inside: str = "", before: str = "", vips: str = "10.0.0.1/24") -> VrrpSpec:
+    """The first router of a configuration with this in its instance."""
+    config = good(before + STEM.format(inside=inside, vips=vips))
+    children = routers(config, str, Identity(""))
+    return next(child.args[0] for child in children if child.kind is VrrpActor)  # type: ignore[no-any-return]
+
+
+def test_an_instance_that_says_little_is_a_router_like_keepalived_s() -> None:
+    assert spec() == VrrpSpec(
+        "vrrp/a",
+        Router(address=""),
+        Endpoint("eth0", 4, 51, ("224.0.0.18",)),
+        Advert(2, 51, 100, 100, VIP),
+        Expected(2, 51, 100, VIP, "224.0.0.18"),
+        virtual=VIP,
+    )
+
+
+EXPECTED4 = Expected(3, 51, 100, VIP, "224.0.0.18")
+
+
+@pytest.mark.parametrize(
+    ("inside", "changes"),
+    [
+        ("version 3\nskip_check_adv_addr", {"any_addresses": True}),
+        ("version 3\nv3_checksum_as_v2", {"v3_checksum_as_v2": True}),
+        ("version 3\nadvert_int 0.25", {"interval_cs": 25}),
+        ("version 3\nstrict_mode", {"link_local_first": True}),
+        ("version 3\npriority 255", {"owns": True}),
+        ("version 3\npriority 255\nowner_ignore_adverts", {"owns": True, "owner_ignores": True}),
+        ("version 3\npriority 255\nstrict_mode", {"owns": True, "owner_ignores": True, "link_local_first": True}),
+        ("version 3\npriority 254\nowner_ignore_adverts", {}),
+        ("version 2\nauthentication {\nauth_type PASS\nauth_pass secret\n}", {"version": 2, "auth": b"secret"}),
+    ],
+)
+def test_each_keyword_reaches_what_is_demanded_of_a_packet(inside: str, changes: dict[str, Any]) -> None:
+    facts = {name: getattr(EXPECTED4, name) for name in EXPECTED4.__struct_fields__}
+    assert spec(inside).expected == Expected(**facts | changes)
+
+
+@pytest.mark.parametrize(
+    ("vips", "groups"), [("10.0.0.1/24", ("239.1.1.1",)), ("fe80::1/64\nvirtual_ipaddress fd00::1/64", ("ff02::99",))]
+)
+def test_the_groups_of_global_defs_are_sent_to_and_demanded(vips: str, groups: tuple[str, ...]) -> None:
+    before = "global_defs {\nvrrp_mcast_group4 239.1.1.1\nvrrp_mcast_group6 ff02::99\n}\n"
+    found = spec(before=before, vips="{\n" + vips.replace("\nvirtual_ipaddress", "") + "\n}")
+    assert (found.endpoint.destinations, found.expected.group) == (groups, groups[0])
+
+
+@pytest.mark.parametrize(
+    ("ttl", "check", "peers"),
+    [
+        ("", "", ()),
+        ("", "check_unicast_src", (Peer("10.0.0.10"), Peer("10.0.0.11"))),
+        ("min_ttl 250 max_ttl 254", "", (Peer("10.0.0.10"), Peer("10.0.0.11", 250, 254))),
+    ],
+)
+def test_in_unicast_mode_the_peers_are_sent_to_and_a_range_of_ttl_makes_them_the_only_ones_heard(
+    ttl: str, check: str, peers: tuple[Peer, ...]
+) -> None:
+    found = spec("unicast_peer {\n10.0.0.10\n10.0.0.11 " + ttl + "\n}\n" + check)
+    assert found.endpoint.destinations == ("10.0.0.10", "10.0.0.11")
+    assert (found.expected.group, found.expected.peers) == ("", peers)
+
+
+def test_no_router_sends_from_an_address_that_any_router_here_may_hold() -> None:
+    second = STEM.format(vips="10.0.0.2", inside="virtual_ipaddress_excluded 10.0.0.3").replace(" a ", " b ", 1)
+    assert spec(before=second.replace(" 51", " 52")).virtual == ("10.0.0.2", "10.0.0.3", "10.0.0.1")

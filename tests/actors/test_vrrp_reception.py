@@ -1,0 +1,136 @@
+"""What a router makes of what it receives and of where it sends from: counted, told once in a while, never believed."""
+
+from typing import Any
+
+import pytest
+
+from actors.core.packet import encode_advert
+from actors.core.packet_values import Advert
+from actors.planes.network import LinkEvent, Received
+from tests.actors.test_vrrp import GROUP, VIP, Lan
+
+GOOD = Advert(2, 51, 200, 100, (VIP,))
+
+
+def forged(advert: Advert = GOOD, source: str = "10.0.0.2", destination: str = GROUP, ttl: int = 255) -> Received:
+    return Received(encode_advert(advert, source, destination), source, destination, ttl)
+
+
+def hear(lan: Lan, *received: Received) -> None:
+    for each in received:
+        assert lan.wire.heard is not None
+        lan.wire.heard(each)
+    lan.world.settle()
+
+
+def counts(lan: Lan) -> dict[str, int]:
+    found = dict(lan.world.actor("vrrp/VI_1").counts)
+    return {reason: count for reason, count in found.items() if reason != "sent"}
+
+
+FORGED = [
+    (forged(ttl=254), "the TTL or hop limit is not 255"),
+    (forged(destination="10.0.0.1"), "sent to another destination"),
+    (forged(source="10.0.0.1"), "sent from our own address"),
+    (forged(Advert(2, 51, 200, 200, (VIP,))), "another advertisement interval"),
+    (forged(Advert(2, 51, 200, 100, (VIP,), b"secret")), "another authentication type"),
+    (forged(Advert(3, 51, 200, 100, (VIP,))), "another VRRP version"),
+    (Received(b"", "10.0.0.2", GROUP, 255), "the length does not fit the content"),
+    (Received(bytes([0x11]) + forged().pdu[1:], "10.0.0.2", GROUP, 255), "another VRRP version"),
+    (Received(forged().pdu[:-1] + b"\1", "10.0.0.2", GROUP, 255), "wrong checksum"),
+]
+
+
+@pytest.mark.parametrize(("received", "reason"), FORGED)
+@pytest.mark.parametrize("seconds", [1.0, 4.0], ids=["BACKUP", "MASTER"])
+def test_a_forged_packet_leaves_role_and_timers_as_they_were_and_is_counted_by_its_reason(
+    received: Received, reason: str, seconds: float
+) -> None:
+    """The same world without it is the measure."""
+    lans = Lan(), Lan()
+    for lan in lans:
+        lan.world.advance(seconds)
+    hear(lans[0], received)
+    lives = []
+    for lan in lans:
+        lan.world.advance(2.8)
+        lives.append((lan.role, lan.reason, len(lan.wire.sent), lan.addresses.held))
+    assert lives[0] == lives[1]
+    assert counts(lans[0]) == {reason: 1}
+    assert f"  {reason}: 1" in lans[0].world.actor("vrrp/VI_1").explain()
+
+
+def test_an_advert_with_other_addresses_is_heard_and_remarked_on() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    hear(lan, forged(Advert(2, 51, 200, 100, ("10.0.0.99",))))
+    assert (lan.role, counts(lan)) == ("BACKUP", {"heard": 1, "heard with other addresses": 1})
+
+
+def test_a_flood_of_bad_packets_is_one_line_a_minute_for_each_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    lan = Lan()
+    lines: list[tuple[str, dict[str, Any]]] = []
+    log = lan.world.system.find("vrrp/VI_1").log  # type: ignore[union-attr]
+    monkeypatch.setattr(
+        type(log), "warning", lambda self, event, **fields: lines.append((event, fields)), raising=False
+    )
+    hear(lan, *([forged(ttl=254)] * 5000), *([forged(source="10.0.0.1")] * 5000))
+    lan.world.advance(60.0)
+    hear(lan, forged(ttl=254))
+    told = [(event, fields["reason"], fields["more_like_it"]) for event, fields in lines]
+    assert told == [
+        ("advert discarded", "the TTL or hop limit is not 255", 0),
+        ("advert discarded", "sent from our own address", 0),
+        ("advert discarded", "the TTL or hop limit is not 255", 4999),
+    ]
+
+
+def test_an_operator_sees_what_was_read_for_no_router() -> None:
+    lines = Lan().world.actor("vrrp/VI_1").explain()
+    assert lines[-2:] == ["read on eth0 for no router:", "  unknown virtual router id: 7"]
+
+
+UP = LinkEvent("eth0", True, "02:00:00:00:00:01", ("10.0.0.1",))
+
+
+@pytest.mark.parametrize(
+    "addresses", [(VIP, "10.0.0.1"), ("10.0.0.1", "10.0.0.3", "10.0.0.200"), (VIP, "fe80::1", "10.0.0.1", "10.0.0.0")]
+)
+def test_adverts_come_from_the_first_address_that_is_not_virtual(addresses: tuple[str, ...]) -> None:
+    lan = Lan()
+    lan.links.become(LinkEvent("eth0", True, UP.mac, addresses))
+    lan.world.advance(0)
+    assert lan.wire.source == "10.0.0.1"
+
+
+@pytest.mark.parametrize("addresses", [(), (VIP,), ("fe80::1",)])
+def test_without_an_address_of_its_own_it_is_silent_and_begins_when_one_comes(addresses: tuple[str, ...]) -> None:
+    lan = Lan()
+    lan.links.become(LinkEvent("eth0", True, UP.mac, addresses))
+    lan.world.advance(0)
+    assert (lan.role, lan.reason, lan.wire.heard, lan.wire.sent) == ("FAULT", "no source address", None, [])
+    lan.world.advance(10.0)
+    lan.links.become(UP)
+    lan.world.advance(0)
+    assert (lan.role, lan.wire.sent) == ("BACKUP", [])
+    lan.world.advance(3.62)
+    assert (lan.role, len(lan.wire.sent)) == ("MASTER", 1)
+
+
+def test_an_owner_sends_from_the_address_that_it_owns() -> None:
+    lan = Lan(priority=255)
+    lan.links.become(LinkEvent("eth0", True, UP.mac, (VIP,)))
+    lan.world.advance(0)
+    assert (lan.role, lan.wire.source) == ("MASTER", VIP)
+
+
+def test_a_link_that_is_down_at_the_start_is_a_fault_and_its_coming_is_a_start() -> None:
+    lan = Lan()
+    lan.links.become(LinkEvent("eth0", False))
+    lan.world.advance(0)
+    assert (lan.role, lan.wire.sent) == ("FAULT", [])
+    lan.links.become(UP)
+    lan.world.advance(3.60)
+    assert (lan.role, lan.wire.sent) == ("BACKUP", [])
+    lan.world.advance(0.02)
+    assert (lan.role, len(lan.wire.sent)) == ("MASTER", 1)
