@@ -64,7 +64,11 @@ class Fleet:
     """
 
     def __init__(
-        self, system: System, nursery: Nursery | None, orders: Callable[[str], Orders], hang_limit: float
+        self,
+        system: System,
+        nursery: Nursery | None = None,
+        orders: Callable[[str], Orders] = Orders,
+        hang_limit: float = 10.0,
     ) -> None:
         self.companies: dict[str, Company] = {}
         self._system = system

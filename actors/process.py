@@ -120,7 +120,7 @@ class Process:
             case Begin():
                 kind, args = KINDS[frame.kind]
                 given = frozen(msgspec.msgpack.decode(frame.args, type=args))
-                self.system.start(frame.id, kind, given, frame.ports, frame.last, frame.incarnation)
+                self.system.start(frame.id, kind, given, frame.ports, frame.last, incarnation=frame.incarnation)
             case Abandon(id):
                 self.system.abandon(id)
             case Recall(said):

@@ -64,6 +64,7 @@ class System:
         args: tuple[Any, ...] = (),
         ports: tuple[str, ...] = (),
         last: AnyStatus | None = None,
+        *,
         incarnation: int = 0,
     ) -> int:
         """Bring actor ``id`` to life and return its incarnation number. Its hooks run later, in order of the starts.
