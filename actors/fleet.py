@@ -29,7 +29,7 @@ MAIN = "main"
 FREQUENT = Policy(burst=20, period=30.0, backoff=0.0, cap=1.0)
 """A process that ends is replaced at once, and one that ends again and again every second."""
 
-BEAT = 1.0
+BEAT = 0.5
 """Seconds between two questions whether a process still answers."""
 
 DUMP = 0.3
@@ -51,9 +51,8 @@ class Company:
         self.ledger = Ledger()
         self.bridge: Bridge | None = None
         self.said: dict[str, AnyStatus] = {}
-        self.answered = 0.0
+        self.unanswered: float | None = None
         self.hung = False
-        self.rests: Any = None
 
 
 class Fleet:
@@ -194,7 +193,7 @@ class Fleet:
         assert self._nursery is not None
         ours, theirs = pair()
         company.bridge = Bridge(ours, lambda frame: self._heard(company, frame), lambda: self._gone(company))
-        company.pid, company.answered, company.hung = 0, self._system.clock.now(), False
+        company.pid, company.unanswered, company.hung = 0, None, False
         if company.said:
             company.bridge.send(Recall(tuple(company.said.values())))
         try:
@@ -243,7 +242,7 @@ class Fleet:
                     company.said[message.status.source] = message.status
                 self._system.tell(to, message)
             case Answer(number, value):
-                company.answered = self._system.clock.now()
+                company.unanswered = None
                 result = self._questions.get(number)
                 if result is not None:
                     result.set(value)
@@ -254,13 +253,15 @@ class Fleet:
         """Ask each process now and then whether it is alive; one that does not answer is shown, killed and replaced."""
         while True:
             gevent.sleep(BEAT)
+            now = self._system.clock.now()
             for company in self.companies.values():
-                number, _ = self._ask(company, "alive")
-                self._questions.pop(number)
-                silent = self._system.clock.now() - company.answered
-                if silent > self._hang_limit and company.pid and not company.hung:
+                if company.unanswered is None:
+                    company.unanswered = now
+                    number, _ = self._ask(company, "alive")
+                    self._questions.pop(number)
+                elif now - company.unanswered > self._hang_limit and company.pid and not company.hung:
                     company.hung = True
-                    gevent.spawn(self._end, company, silent)
+                    gevent.spawn(self._end, company, now - company.unanswered)
 
     def _end(self, company: Company, silent: float) -> None:
         assert self._nursery is not None
