@@ -55,8 +55,10 @@ def _parts(reply: Row) -> Iterable[RenderableType]:
         return [Text(line) for line in reply["lines"]]
     if "tree" in reply:
         return [tree(reply["tree"])]
-    shown = (("routers", routers), ("services", services), ("servers", servers), ("checkers", checkers))
-    tables = [view(reply[name]) for name, view in shown if reply.get(name) or name != "routers"]
+    vrrp = (("routers", routers), ("groups", groups))
+    tables = [view(reply[name]) for name, view in vrrp if reply.get(name)]
+    balancing = (("services", services), ("servers", servers), ("checkers", checkers))
+    tables += [view(reply[name]) for name, view in balancing]
     return [headline(reply), *network(reply), *(part for table in tables for part in (Text(), table))]
 
 
@@ -91,6 +93,14 @@ def routers(rows: Iterable[Row]) -> Table:
             Text("held", GOOD) if row["holds_addresses"] else Text("not held", ASIDE),
             Text(row["reason"]),
         )
+    return table
+
+
+def groups(rows: Iterable[Row]) -> Table:
+    """One line a sync group."""
+    table = _table("GROUP", "ROLE", "MEMBERS", "REASON")
+    for row in rows:
+        table.add_row(Text(row["id"]), _state(row["role"]), Text(" ".join(row["members"])), Text(row["reason"]))
     return table
 
 

@@ -84,6 +84,27 @@ class Program(msgspec.Struct, frozen=True):
         return Run(source, event, self.argv, self.user, self.group)
 
 
+class RolePrograms(msgspec.Struct, frozen=True):
+    """What is run when a router or a sync group takes a role: one program for that role, and one for each of them."""
+
+    master: Program | None = None
+    backup: Program | None = None
+    fault: Program | None = None
+    stop: Program | None = None
+    every: Program | None = None
+
+    def runs(self, source: str, kind: str, state: str, priority: int) -> tuple[Run, ...]:
+        """The requests for ``state``: MASTER, BACKUP, FAULT or STOP. ``every`` is told four words more, as keepalived
+        does: ``kind``, the name, the state and the priority; the two do not wait for each other."""
+        own: Program | None = getattr(self, state.lower(), None)
+        more = (kind, source.partition("/")[2], state, str(priority))
+        runs = [own.run(source, state)] if own else []
+        if self.every:
+            heard = msgspec.structs.replace(self.every, argv=(*self.every.argv, *more))
+            runs.append(heard.run(f"{source}/notify", state))
+        return tuple(runs)
+
+
 class Ran(Message, frozen=True):
     """A program has ended: exit status (negative: the signal that ended it), or why it did not start."""
 

@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from actors.address_actor import AddressSpec
 from actors.checker_actor import CheckerSpec
 from actors.core.restart import Beyond
 from actors.core.table import endpoint
+from actors.group_actor import GroupSpec
 from actors.ipvs_actor import ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.supervisor_actor import Child
 from actors.tree import Tree
+from actors.vrrp_actor import VrrpSpec
 
 INDENT = 3
 """Columns of a branch."""
@@ -44,7 +47,22 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
         case ServiceSpec():
             sorry = f", sorry server {endpoint(*spec.roster.sorry.destination.key)}" if spec.roster.sorry else ""
             return f"{spec.roster.service.scheduler}, quorum {spec.roster.quorum.quorum} of {spec.roster.total}{sorry}"
+        case AddressSpec():
+            return f"held while {spec.router} is MASTER: {_list(item.address for item in spec.addresses)}"
+        case GroupSpec():
+            return f"one role for {_list(spec.members)}"
+        case VrrpSpec():
+            return _router(spec)
+        case str():
+            return f"tells of the interface {spec}"
     return "runs programs, in order within each source"
+
+
+def _router(spec: VrrpSpec) -> str:
+    router, endpoint = spec.router, spec.endpoint
+    fatal = [follow.source for follow in spec.follows if not follow.weight]
+    health = f", {_while(fatal)}" if fatal else ""
+    return f"VRRPv{router.version} router {endpoint.vrid} on {endpoint.interface}, priority {router.priority}{health}"
 
 
 def _fate(child: Child) -> str:
@@ -59,5 +77,9 @@ def _otherwise(child: Child, usual: str) -> str:
 
 
 def _while(names: Iterable[str]) -> str:
-    said = " and ".join(names)
+    said = _list(names)
     return f"while OK: {said}" if said else "always"
+
+
+def _list(names: Iterable[str]) -> str:
+    return " and ".join(names)

@@ -1,20 +1,25 @@
-"""The VRRP half of the tree: links, addresses and routers of the configuration as children.
+"""The VRRP half of the tree: links, addresses, sync groups and routers of the configuration as children.
 
 A router stops before its addresses are released, so they start in the other order: the farewell advert goes out first.
 """
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from actors.address_actor import AddressActor, AddressSpec, Announcing
 from actors.core.packet_checks import ANY_TTL, Expected, Peer
 from actors.core.packet_values import OWNER, Advert
 from actors.core.restart import Beyond, Policy
+from actors.core.tracking import Follow
 from actors.core.vrrp_values import Router
+from actors.group_actor import GroupActor, GroupSpec
 from actors.link_actor import LinkActor
+from actors.messages import Program, RolePrograms
 from actors.planes.network import Address, Endpoint
 from actors.supervisor_actor import Child
-from actors.vrrp_actor import Follow, VrrpActor, VrrpSpec
-from loader.model import Config, GlobalDefs, VirtualAddress, VrrpInstance
+from actors.vrrp_actor import VrrpActor, VrrpSpec
+from loader.model import Config, GlobalDefs, Identity, Script, VirtualAddress, VrrpInstance, VrrpSyncGroup
+from loader.vrrp_model import Following
 
 VITAL = Policy(beyond=Beyond.ESCALATE)
 """Addresses without a router that works are worse than none: the program ends, and the peer takes over."""
@@ -22,21 +27,45 @@ VITAL = Policy(beyond=Beyond.ESCALATE)
 CheckOf = Callable[[str], str]
 """The id of the check that a name means."""
 
+ALONE = VrrpSyncGroup("", members=())
+"""The group of an instance that is in none."""
 
-def routers(config: Config, check_of: CheckOf) -> tuple[Child, ...]:
-    """The children that VRRP needs, in start order."""
-    instances = config.vrrp_instances
+
+class Around(NamedTuple):
+    """What all routers of a configuration share. ``virtual`` are the addresses of all of them, ``default`` is whose
+    programs run that name nobody."""
+
+    defaults: GlobalDefs
+    virtual: tuple[str, ...]
+    check_of: CheckOf
+    default: Identity
+
+
+def routers(config: Config, check_of: CheckOf, default: Identity) -> tuple[Child, ...]:
+    """The children that VRRP needs, in start order. ``default`` is whose programs run that name nobody."""
+    instances, groups = config.vrrp_instances, config.vrrp_sync_groups
     virtual = tuple(item.address for each in instances for item in (*each.virtual_addresses, *each.excluded))
+    around = Around(config.global_defs, virtual, check_of, default)
+    group_of = {name: group for group in groups for name in group.members}
+    following = (*instances, *groups)
     return (
-        *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(instances)),
+        *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(following)),
         *(_addresses(instance) for instance in instances),
-        *(_router(instance, config.global_defs, virtual, check_of) for instance in instances),
+        *(_group(group, default) for group in groups),
+        *(_router(each, group_of.get(each.name, ALONE), around) for each in instances),
     )
 
 
-def _interfaces(instances: Iterable[VrrpInstance]) -> tuple[str, ...]:
-    names = [name for each in instances for name in (each.interface, *(t.name for t in each.track_interfaces))]
-    return tuple(dict.fromkeys(names))
+def _interfaces(following: Iterable[Following]) -> tuple[str, ...]:
+    own = (each.interface for each in following if isinstance(each, VrrpInstance))
+    tracked = (item.name for each in following for item in each.track_interfaces)
+    return tuple(dict.fromkeys((*own, *tracked)))
+
+
+def _group(group: VrrpSyncGroup, default: Identity) -> Child:
+    members = tuple(f"vrrp/{name}" for name in group.members)
+    spec = GroupSpec(f"group/{group.name}", members, _programs(group, default))
+    return Child(spec.id, GroupActor, (spec,), policy=VITAL)
 
 
 def _addresses(instance: VrrpInstance) -> Child:
@@ -55,29 +84,31 @@ def _address(given: VirtualAddress) -> Address:
     return Address(given.address, given.prefix, given.device, given.label, given.scope, given.broadcast)
 
 
-def _router(instance: VrrpInstance, defaults: GlobalDefs, virtual: tuple[str, ...], check_of: CheckOf) -> Child:
+def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Child:
     family = instance.family
     addresses = tuple(each.address for each in instance.virtual_addresses)
     interval = round(instance.advert_interval * 100)
     auth = instance.authentication.encode() if instance.version == 2 else b""
     peers = tuple(each.address for each in instance.unicast_peers)
-    group = "" if peers else _group(family, defaults)
-    destinations = peers or (group,)
+    multicast = "" if peers else _multicast(family, around.defaults)
+    destinations = peers or (multicast,)
     spec = VrrpSpec(
         f"vrrp/{instance.name}",
-        _machine(instance, interval, defaults),
+        _machine(instance, interval, around.defaults, group is not ALONE),
         Endpoint(instance.interface, family, instance.vrid, destinations, instance.unicast_ttl),
         Advert(instance.version, instance.vrid, instance.priority, interval, addresses, auth, family),
-        _expected(instance, interval, group, auth),
+        _expected(instance, interval, multicast, auth),
         instance.unicast_src_ip or instance.mcast_src_ip or "",
-        virtual,
-        (*_checks(instance, check_of), *_links(instance)),
+        around.virtual,
+        _follows(instance, group, around.check_of),
         not instance.dont_track_primary,
+        "" if group is ALONE else f"group/{group.name}",
+        _programs(instance, around.default),
     )
     return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL)
 
 
-def _group(family: int, defaults: GlobalDefs) -> str:
+def _multicast(family: int, defaults: GlobalDefs) -> str:
     return defaults.vrrp_mcast_group4 if family == 4 else defaults.vrrp_mcast_group6
 
 
@@ -103,7 +134,7 @@ def _expected(instance: VrrpInstance, interval: int, group: str, auth: bytes) ->
     )
 
 
-def _machine(instance: VrrpInstance, interval: int, defaults: GlobalDefs) -> Router:
+def _machine(instance: VrrpInstance, interval: int, defaults: GlobalDefs, grouped: bool) -> Router:
     return Router(
         address="",
         priority=instance.priority,
@@ -117,12 +148,41 @@ def _machine(instance: VrrpInstance, interval: int, defaults: GlobalDefs) -> Rou
         owner_ignore_adverts=instance.owner_ignore_adverts,
         strict_mode=instance.strict_mode,
         start_delay=defaults.vrrp_startup_delay,
+        grouped=grouped,
     )
 
 
-def _checks(instance: VrrpInstance, check_of: CheckOf) -> tuple[Follow, ...]:
-    return tuple(Follow(check_of(each.name), each.weight) for each in instance.checkers)
+def _follows(instance: VrrpInstance, group: VrrpSyncGroup, check_of: CheckOf) -> tuple[Follow, ...]:
+    """What the instance follows itself, and what its group has all members follow.
+
+    In a group a member's own weights would part what belongs together: they count as 0, so that the group goes to
+    FAULT, unless it says ``sync_group_tracking_weight`` (keepalived).
+    """
+    weighs = group is ALONE or group.sync_group_tracking_weight
+    own = [Follow(source, weight if weighs else 0) for source, weight in _tracked(instance, check_of)]
+    return tuple(dict.fromkeys((*own, *(Follow(source, weight) for source, weight in _tracked(group, check_of)))))
 
 
-def _links(instance: VrrpInstance) -> tuple[Follow, ...]:
-    return tuple(Follow(f"link/{each.name}", each.weight) for each in instance.track_interfaces)
+def _tracked(following: Following, check_of: CheckOf) -> Iterable[tuple[str, int]]:
+    yield from ((check_of(each.name), each.weight) for each in following.checkers)
+    yield from ((f"link/{each.name}", each.weight) for each in following.track_interfaces)
+
+
+def _programs(following: Following, default: Identity) -> RolePrograms:
+    scripts = (
+        following.notify_master,
+        following.notify_backup,
+        following.notify_fault,
+        following.notify_stop,
+        following.notify,
+    )
+    return RolePrograms(*(program(script, default) for script in scripts))
+
+
+def program(script: Script | None, default: Identity) -> Program | None:
+    """A script of the configuration as something that can be run, as ``default`` unless it names its user."""
+    if script is None:
+        return None
+    if script.user:
+        return Program(script.command, script.user, script.group)
+    return Program(script.command, default.user, default.group)

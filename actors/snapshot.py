@@ -15,12 +15,14 @@ from actors.core.status import (
     AddressStatus,
     CheckStatus,
     ChildStatus,
+    GroupStatus,
     ServerStatus,
     ServiceStatus,
     Verdict,
     VrrpStatus,
 )
 from actors.core.table import endpoint
+from actors.group_actor import GroupActor, GroupSpec
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.runtime.system import System
@@ -58,6 +60,7 @@ class Snapshot:
             "servers": [row for charge in self._in_turns(IpvsActor) for row in self._servers(charge)],
             "services": [self._service(charge) for charge in self._in_turns(IpvsActor)],
             "routers": [self._router(charge) for charge in self._in_turns(VrrpActor)],
+            "groups": [self._group(charge) for charge in self._in_turns(GroupActor)],
         }
 
     def _router(self, charge: Charge) -> dict[str, Any]:
@@ -77,6 +80,18 @@ class Snapshot:
             "version": spec.router.version,
             "holds_addresses": isinstance(held, AddressStatus) and held.held,
             "packets": dict(actor.counts) if actor else {},
+            "phase": charge.phase.value,
+        }
+
+    def _group(self, charge: Charge) -> dict[str, Any]:
+        spec: GroupSpec = charge.child.args[0]
+        said = self._supervisor.board.last(spec.id)
+        status = said if isinstance(said, GroupStatus) else GroupStatus(spec.id, "INIT")
+        return {
+            "id": spec.id,
+            "role": status.role,
+            "reason": status.reason,
+            "members": list(spec.members),
             "phase": charge.phase.value,
         }
 

@@ -7,6 +7,7 @@
   ``vs/ADDRESS:PORT:PROTO``          one for each virtual server
   ``link/NAME``                      one for each interface that a router uses or tracks
   ``address/NAME``                   one for each vrrp_instance: its virtual addresses
+  ``group/NAME``                     one for each vrrp_sync_group
   ``vrrp/NAME``                      one for each vrrp_instance
 """
 
@@ -20,12 +21,11 @@ from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond, Policy
 from actors.core.table import Destination, Service, ServiceKey, endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
-from actors.messages import Program
 from actors.notify_actor import FAREWELL, NotifyActor
 from actors.real_server_actor import RealServerActor, RealServerSpec
-from actors.routers import routers
+from actors.routers import program, routers
 from actors.supervisor_actor import Child
-from loader.model import Checker, Config, Identity, RealServer, Script, VirtualServer
+from loader.model import Checker, Config, Identity, RealServer, VirtualServer
 
 VITAL = Policy(beyond=Beyond.ESCALATE)
 """For what the program cannot do its work without."""
@@ -85,7 +85,7 @@ def grow(config: Config, identity: Identity | None = None) -> Tree:
     checks = Checks(config)
     default = config.global_defs.script_user or identity or Identity("")
     servers = [_servers(service, checks, default) for service in config.virtual_servers]
-    vrrp = routers(config, checks.follow)
+    vrrp = routers(config, checks.follow, default)
     children = (
         Child("notify", NotifyActor, (), ("spawner",), policy=VITAL, stop_limit=FAREWELL + 1.0),
         *(Child(id, CheckerActor, (spec,), ("probes", "random")) for id, spec in checks.specs.items()),
@@ -115,8 +115,8 @@ def _server_specs(service: VirtualServer, checks: Checks, default: Identity) -> 
             tuple(dict.fromkeys(checks.follow(name, server) for name in server.checkers)),
             server.alpha,
             service.omega,
-            _program(server.notify_up, default),
-            _program(server.notify_down, default),
+            program(server.notify_up, default),
+            program(server.notify_down, default),
         )
 
 
@@ -137,7 +137,7 @@ def _service(service: VirtualServer, default: Identity) -> Child:
         _sorry(service),
         Quorum(service.quorum, service.hysteresis),
     )
-    up, down = _program(service.quorum_up, default), _program(service.quorum_down, default)
+    up, down = program(service.quorum_up, default), program(service.quorum_down, default)
     spec = ServiceSpec(service_id(service), roster, up, down, service.omega)
     return Child(spec.id, IpvsActor, (spec,), ("plane",))
 
@@ -151,14 +151,6 @@ def _sorry(service: VirtualServer) -> Sorry | None:
     if sorry is None:
         return None
     return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method), sorry.inhibit)
-
-
-def _program(script: Script | None, default: Identity) -> Program | None:
-    if script is None:
-        return None
-    if script.user:
-        return Program(script.command, script.user, script.group)
-    return Program(script.command, default.user, default.group)
 
 
 def _check(checker: Checker, server: RealServer | None) -> CheckerSpec:

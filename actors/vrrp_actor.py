@@ -12,16 +12,26 @@ from actors.core.packet import decode_advert, encode_advert
 from actors.core.packet_checks import Expected, remarks, validate
 from actors.core.packet_values import Advert, Header, Reject
 from actors.core.repeats import Repeats
-from actors.core.status import AddressStatus, CheckStatus, LinkStatus, Verdict, VrrpStatus
+from actors.core.status import (
+    AddressStatus,
+    CheckStatus,
+    GroupStatus,
+    LinkStatus,
+    Verdict,
+    VrrpStatus,
+)
+from actors.core.tracking import Follow, faults, verdict, weigh
 from actors.core.vrrp import DUE, initial, step
 from actors.core.vrrp_election import advert_seconds
 from actors.core.vrrp_values import (
     Action,
+    Agreed,
     Arm,
     Disarm,
     Event,
     Faulted,
     Heard,
+    Ousted,
     Recovered,
     Role,
     Router,
@@ -32,7 +42,7 @@ from actors.core.vrrp_values import (
     Timer,
     Weighed,
 )
-from actors.messages import Message, Replayed
+from actors.messages import Message, Replayed, RolePrograms
 from actors.planes import PlaneError
 from actors.planes.network import Endpoint, Received, Wire
 from actors.runtime.actor import Context
@@ -44,19 +54,11 @@ QUIET = 60.0
 """Seconds between two log lines about the same fault of received packets."""
 
 
-class Follow(msgspec.Struct, frozen=True):
-    """Something tracked: a status' id, and what it does. Weight 0 is FAULT while it is not OK; otherwise the priority
-    gains a positive weight while it is, and loses a negative one while it is not (keepalived's rule)."""
-
-    source: str
-    weight: int = 0
-
-
 class VrrpSpec(msgspec.Struct, frozen=True):
     """A vrrp_instance. ``router`` lacks its address, which the link tells unless ``source`` is configured.
 
-    ``virtual`` are all addresses that routers here may hold: adverts come from none of them, but for an owner's
-    (RFC 3768 5.2.1), whatever the order in which the kernel lists them.
+    ``group`` is the id of its sync group, empty if it is in none. ``virtual`` are all addresses that routers here may
+    hold: adverts come from none of them, but for an owner's (RFC 3768 5.2.1), in whatever order the kernel lists them.
     """
 
     id: str
@@ -68,6 +70,8 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     virtual: tuple[str, ...] = ()
     follows: tuple[Follow, ...] = ()
     follows_link: bool = True
+    group: str = ""
+    programs: RolePrograms = RolePrograms()
 
     @property
     def addresses(self) -> str:
@@ -103,22 +107,25 @@ class VrrpActor:
         self._seen: dict[str, Verdict] = {}
         self._address_fault = ""
         self._wire_fault = ""
-        self._unread = 1 + len(spec.follows)
+        self._unread = 1 + len(spec.follows) + bool(spec.group)
+        self._group: GroupStatus | None = None
         self._due: dict[Timer, float] = {}
         self._warnings = Repeats(QUIET)
         self._open = False
         self._told_weight = spec.router.priority
-        self._told_fault = ""
+        self._told_fault = self._own_fault = ""
         self._status = context.last if isinstance(context.last, VrrpStatus) else None
         self._begun = False
+        self._stands = False
         self.counts: Counter[str] = Counter()
 
     def on_start(self) -> None:
         """Follow the link and whatever is tracked; the machine starts when all of them have been heard."""
         self._context.subscribe(self._link_id)
         self._context.subscribe(self._spec.addresses)
-        for follow in self._spec.follows:
-            self._context.subscribe(follow.source)
+        for source in (*(follow.source for follow in self._spec.follows), self._spec.group):
+            if source:
+                self._context.subscribe(source)
 
     def receive(self, message: Any) -> None:
         """An advert, a timer, or news of what is followed."""
@@ -138,6 +145,10 @@ class VrrpActor:
             case AddressStatus():
                 self._address_fault = message.fault
                 self._consider()
+            case GroupStatus():
+                self._group = message
+                self._consider()
+                self._go_along()
             case Reopen():
                 self._reopen(self._link is not None and self._link.up and bool(self._router.address))
                 self._consider()
@@ -150,7 +161,10 @@ class VrrpActor:
         """Leave with priority 0, unless a successor follows, and close the wire."""
         if final:
             self._begun = True
+            self._stands = self._state.leads
+            self._group = None
             self._feed(Shutdown())
+            self._notify("STOP")
         if self._open:
             self._wire.close(self._spec.endpoint)
 
@@ -158,7 +172,7 @@ class VrrpActor:
         """For an operator: the role, its cause, the sum of the priority, and what came over the wire."""
         state, spec = self._state, self._spec
         rejected = [f"  {reason}: {count}" for reason, count in sorted(self.counts.items())]
-        follows = [f"  {f.source}: {self._verdict(f).value}, weight {f.weight}" for f in spec.follows]
+        follows = [f"  {f.source}: {verdict(f, self._seen).value}, weight {f.weight}" for f in spec.follows]
         return [
             f"{state.role.value} since: {state.reason}",
             f"priority {state.priority}, of which {self._router.priority} is configured",
@@ -181,42 +195,33 @@ class VrrpActor:
     def _link_id(self) -> str:
         return f"link/{self._spec.endpoint.interface}"
 
-    def _verdict(self, follow: Follow) -> Verdict:
-        return self._seen.get(follow.source, Verdict.UNKNOWN)
-
     def _faults(self) -> list[str]:
-        faults = []
+        found = []
         if self._link is None:
-            faults.append(f"interface {self._spec.endpoint.interface} is unknown")
+            found.append(f"interface {self._spec.endpoint.interface} is unknown")
         elif self._spec.follows_link and not self._link.up:
-            faults.append(f"interface {self._spec.endpoint.interface} is down")
+            found.append(f"interface {self._spec.endpoint.interface} is down")
         if not self._router.address:
-            faults.append("no source address")
-        faults += [fault for fault in (self._wire_fault, self._address_fault) if fault]
-        bad = [f for f in self._spec.follows if not f.weight and self._verdict(f) is not Verdict.OK]
-        return [*faults, *(f"{f.source} is {self._verdict(f).value}" for f in bad)]
-
-    def _weight(self) -> int:
-        total = self._router.priority
-        for follow in self._spec.follows:
-            good = self._verdict(follow) is Verdict.OK
-            if (follow.weight > 0 and good) or (follow.weight < 0 and not good):
-                total += follow.weight
-        return total
+            found.append("no source address")
+        found += [fault for fault in (self._wire_fault, self._address_fault) if fault]
+        return [*found, *faults(self._spec.follows, self._seen)]
 
     def _consider(self) -> None:
         """Tell the machine what has changed of all that speaks for and against the router."""
         if self._unread >= 0:
             return
-        if self._weight() != self._told_weight:
-            self._told_weight = self._weight()
-            self._feed(Weighed(self._told_weight))
-        faults = "; ".join(self._faults())
-        if faults and faults != self._told_fault:
-            self._feed(Faulted(faults))
-        elif self._told_fault and not faults:
+        weight = weigh(self._router.priority, self._spec.follows, self._seen)
+        if weight != self._told_weight:
+            self._told_weight = weight
+            self._feed(Weighed(weight))
+        self._own_fault = "; ".join(self._faults())
+        fault = self._own_fault or self._fault_of_group()
+        before, self._told_fault = self._told_fault, fault
+        if fault and fault != before:
+            self._feed(Faulted(fault))
+        elif before and not fault:
             self._feed(Recovered())
-        self._told_fault = faults
+        self._publish()
 
     def _begin(self) -> None:
         """All that is followed has been heard once: what speaks against the router comes before `Startup`."""
@@ -224,6 +229,23 @@ class VrrpActor:
         self._consider()
         self._begun = True
         self._feed(Startup(resume))
+
+    # The sync group
+
+    def _fault_of_group(self) -> str:
+        if self._group is None or self._group.role != Role.FAULT.value:
+            return ""
+        return f"{self._spec.group} is in FAULT: {self._group.reason}"
+
+    def _go_along(self) -> None:
+        """Lead when the group does, and no longer than it does."""
+        if self._group is None or not self._begun:
+            return
+        leads = self._group.role == Role.MASTER.value
+        if leads and self._state.ready:
+            self._feed(Agreed(f"{self._spec.group}: {self._group.reason}"))
+        elif self._state.role is Role.MASTER and not leads:
+            self._feed(Ousted(f"{self._spec.group}: {self._group.reason}"))
 
     def _move(self, link: LinkStatus) -> None:
         """Take over the link's state; with another source address, the wire is opened anew."""
@@ -300,6 +322,7 @@ class VrrpActor:
             log = self._context.log.bind(reason=self._state.reason, priority=self._state.priority)
             log.info(f"Entering {self._state.role.value} STATE")
         self._publish()
+        self._go_along()
 
     def _perform(self, action: Action, fired: Timer | None) -> None:
         match action:
@@ -334,8 +357,16 @@ class VrrpActor:
     def _publish(self) -> None:
         if not self._begun:
             return
-        state = self._state
-        status = VrrpStatus(self._spec.id, state.role.value, state.priority, state.reason)
-        if status != self._status:
-            self._status = status
+        state, fault = self._state, self._own_fault if self._spec.group else ""
+        # One that stops does not speak for the others: they are to lead until they stop, and leave with priority 0.
+        ready = state.ready or self._stands
+        status = VrrpStatus(self._spec.id, state.role.value, state.priority, state.reason, ready, fault)
+        before, self._status = self._status, status
+        if status != before:
             self._context.publish(status)
+        if state.role is not Role.INIT and (before is None or status.role != before.role):
+            self._notify(status.role)
+
+    def _notify(self, state: str) -> None:
+        for run in self._spec.programs.runs(self._spec.id, "INSTANCE", state, self._state.priority):
+            self._context.tell("notify", run)

@@ -93,6 +93,7 @@ class Assembly:
             self._names.follow()
         self._names.aim({checker.name: checker for checker in checkers})
         self._names.part()
+        self._names.level(values[VrrpSyncGroup], values[VrrpInstance])
         self.problems += self._names.problems
         statics = (address for block in values[StaticAddresses] for address in block.addresses)
         return Config(

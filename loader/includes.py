@@ -69,7 +69,7 @@ class Reader:
     def _included(self, statement: Statement, chain: tuple[str, ...]) -> tuple[list[Statement], list[Problem]]:
         target = words(statement.text)[1:]
         if statement.body is not None:
-            hint = 'put a path with {a,b} in quotes'
+            hint = "put a path with {a,b} in quotes"
             return [], [error("an include takes a path, not a block", statement.mark, hint)]
         if len(target) != 1:
             return [], [error(f"{shown(statement.keyword)} takes one path", statement.mark_of(2))]
@@ -91,9 +91,7 @@ class Reader:
             return [], f"nothing matches {shown(target)}"
         return list(paths), ""
 
-    def _file(
-        self, statement: Statement, path: str, chain: tuple[str, ...]
-    ) -> tuple[list[Statement], list[Problem]]:
+    def _file(self, statement: Statement, path: str, chain: tuple[str, ...]) -> tuple[list[Statement], list[Problem]]:
         if path in chain:
             route = " -> ".join([*chain[chain.index(path) :], path])
             return [], [error("this include leads back to itself", statement.mark_of(1), route)]

@@ -1,11 +1,11 @@
 """What blocks say of each other: names that have to be known, and what only one may have. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from loader.cache import Identity, Reference
 from loader.diagnostics import Mark, Problem, did_you_mean, error, shown, warning
 from loader.grammar import Statement, list_parts, words
-from loader.model import Checker
+from loader.model import Checker, VrrpInstance, VrrpSyncGroup
 
 CHECKER, INSTANCE, GROUP = "checker", "vrrp_instance", "vrrp_sync_group"
 
@@ -59,6 +59,15 @@ class Names:
             if member[0].kind == INSTANCE and grouped.setdefault(name, member) is not member:
                 marks = self._spot(*member), self._spot(*grouped[name])
                 self._twice(f"{shown(name)} is in a group already", *marks, "first put there here")
+
+    def level(self, groups: Iterable[VrrpSyncGroup], instances: Iterable[VrrpInstance]) -> None:
+        """Members that track with weights in a group that has one role for all: a weight means FAULT there."""
+        equal = {name for group in groups if not group.sync_group_tracking_weight for name in group.members}
+        for each in instances:
+            if each.name in equal and any(item.weight for item in (*each.checkers, *each.track_interfaces)):
+                message = "in a sync group a weight is taken as 0: FAULT while it is not OK"
+                hint = "give weights in the group, or say sync_group_tracking_weight there"
+                self.problems.append(warning(message, self._heading(self._declared[INSTANCE][each.name]), hint))
 
     def aim(self, known: Mapping[str, Checker]) -> None:
         """A router has no address that a checker could take: it has to bring its own."""

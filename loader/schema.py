@@ -208,4 +208,3 @@ def _inside(keyword: Keyword) -> Plan | None:
         return None
     own = _option_slots(keyword.options)
     return _plan(keyword.name, None, own, own)
-

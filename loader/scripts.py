@@ -55,4 +55,3 @@ def split_command(line: str) -> tuple[str, ...] | None:
         return tuple(COMMAND.parse_string(line))
     except pp.ParseException:
         return None
-

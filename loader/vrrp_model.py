@@ -140,6 +140,8 @@ class VrrpSyncGroup(Following):
 
     name: str = argument("str")
     members: tuple[str, ...] = option("words", name="group", help="names of the instances")
+    sync_group_tracking_weight: bool = option("bool", False, bare=True, help="let members track with weights")
+    global_tracking: bool = option("bool", False, bare=True, help="taken, and of no effect: it is always so")
     at: Position = position()
 
 

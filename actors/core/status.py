@@ -68,10 +68,28 @@ class ChildStatus(Status, frozen=True):
 
 
 class VrrpStatus(Status, frozen=True):
-    """A virtual router: INIT, BACKUP, MASTER or FAULT, its effective priority, and why it took that role."""
+    """A virtual router: INIT, BACKUP, MASTER or FAULT, its effective priority, and why it took that role.
+
+    For its sync group: ``ready`` is one that is not MASTER and would be, were it alone; ``fault`` is what of its own
+    speaks against it.
+    """
 
     role: str
     priority: int
+    reason: str = ""
+    ready: bool = False
+    fault: str = ""
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is MASTER, or would be if its sync group were."""
+        return self.role == "MASTER" or self.ready
+
+
+class GroupStatus(Status, frozen=True):
+    """A sync group: the role of all its members, MASTER, BACKUP or FAULT, and why it took that role."""
+
+    role: str
     reason: str = ""
 
 
@@ -98,4 +116,6 @@ class AddressStatus(Status, frozen=True):
     fault: str = ""
 
 
-AnyStatus = CheckStatus | ServerStatus | ServiceStatus | ChildStatus | VrrpStatus | LinkStatus | AddressStatus
+AnyStatus = (
+    CheckStatus | ServerStatus | ServiceStatus | ChildStatus | VrrpStatus | GroupStatus | LinkStatus | AddressStatus
+)

@@ -10,10 +10,12 @@ from typing import Any
 from actors.core import vrrp_rules as rule
 from actors.core.vrrp_values import (
     AdvertDue,
+    Agreed,
     Event,
     Faulted,
     Heard,
     MasterDown,
+    Ousted,
     PreemptDue,
     Recovered,
     Role,
@@ -48,11 +50,13 @@ TABLE: dict[tuple[Role, type[Event]], Rule] = {
     (BACKUP, Heard): rule.listen,
     (BACKUP, PreemptDue): rule.end_hold,
     (BACKUP, MasterDown): rule.take_over,
+    (BACKUP, Agreed): rule.agree,
     (MASTER, Shutdown): rule.stop,
     (MASTER, Faulted): rule.fail,
     (MASTER, Weighed): rule.weigh,
     (MASTER, Heard): rule.defend,
     (MASTER, AdvertDue): rule.advertise,
+    (MASTER, Ousted): rule.abdicate,
 }
 """All that ever happens. A timer that fires late, in a role that is over, has no row and does nothing."""
 

@@ -11,6 +11,7 @@ from actors.core.vrrp_values import (
     OWNER,
     Action,
     AdvertDue,
+    Agreed,
     Arm,
     Begun,
     Disarm,
@@ -18,6 +19,7 @@ from actors.core.vrrp_values import (
     Heard,
     Hold,
     MasterDown,
+    Ousted,
     PreemptDue,
     Recovered,
     Role,
@@ -53,10 +55,11 @@ def follow(router: Router, state: State, interval: int, reason: str) -> Step:
 
 
 def begin(router: Router, state: State, reason: str) -> Step:
-    """Leave INIT or FAULT: an owner leads at once, all others listen first (6.4.1)."""
-    if router.owner:
+    """Leave INIT or FAULT: an owner leads at once, or when its group does; all others listen first (6.4.1)."""
+    if router.owner and not router.grouped:
         return lead(router, state, f"owner of the addresses, {reason}")
-    return follow(router, state, router.interval, reason)
+    after, actions = follow(router, state, router.interval, reason)
+    return replace(after, ready=router.owner), actions
 
 
 def depart(state: State) -> tuple[Action, ...]:
@@ -174,7 +177,8 @@ def challenge(router: Router, state: State, heard: Heard) -> Step:
 def accept(router: Router, state: State, heard: Heard, hold: Hold) -> Step:
     """The sender is the master: learn its interval, and wait for its next advert."""
     peer, priority = heard.address, heard.priority
-    after = replace(state, interval=learnt(router, heard), hold=hold, peer=peer, peer_priority=priority)
+    heard_of = {"interval": learnt(router, heard), "peer": peer, "peer_priority": priority}
+    after = replace(state, **heard_of, hold=hold, ready=False)
     return after, (Arm(Timer.DOWN, master_down(router, after)),)
 
 
@@ -184,8 +188,18 @@ def end_hold(router: Router, state: State, event: PreemptDue) -> Step:
 
 
 def take_over(router: Router, state: State, event: MasterDown) -> Step:
-    """BACKUP, `MasterDown`: lead."""
+    """BACKUP, `MasterDown`: lead; in a sync group be ready to, and wait for the others, a silence at a time."""
+    if router.grouped:
+        return replace(state, ready=True), (Arm(Timer.DOWN, master_down(router, state)),)
     after, actions = lead(router, state, vacancy(router, state))
+    return after, (*release(state), *actions)
+
+
+def agree(router: Router, state: State, event: Agreed) -> Step:
+    """BACKUP, `Agreed`: lead, unless a better router has been heard meanwhile."""
+    if not state.ready:
+        return state, ()
+    after, actions = lead(router, state, event.reason)
     return after, (*release(state), *actions)
 
 
@@ -209,3 +223,9 @@ def defend(router: Router, state: State, heard: Heard) -> Step:
     after, actions = follow(router, state, learnt(router, heard), reason)
     known = replace(after, peer=heard.address, peer_priority=heard.priority)
     return known, (*((Send(state.priority),) if router.answers_higher else ()), Disarm(Timer.ADVERT), *actions)
+
+
+def abdicate(router: Router, state: State, event: Ousted) -> Step:
+    """MASTER, `Ousted`: go along, without priority 0: the other members' master is to take over all of them."""
+    after, actions = follow(router, state, router.interval, event.reason)
+    return after, (Disarm(Timer.ADVERT), *actions)

@@ -66,6 +66,8 @@ class Router(msgspec.Struct, frozen=True, kw_only=True):
     owner_ignore_adverts: bool = False
     strict_mode: bool = False
     start_delay: float = 0.0
+    grouped: bool = False
+    """Whether it is in a sync group: then it leads when the group does, and not by itself."""
 
     @property
     def owner(self) -> bool:
@@ -114,7 +116,8 @@ class State(msgspec.Struct, frozen=True):
     """Where the machine stands. ``reason`` is why it took its role, with the numbers.
 
     ``priority`` is the effective one. ``interval`` is the master's, learnt from its adverts in version 3.
-    ``peer`` and ``peer_priority`` are of the last advert heard as BACKUP; empty and 0 before any.
+    ``peer`` and ``peer_priority`` are of the last advert heard as BACKUP; empty and 0 before any. ``ready`` is a
+    BACKUP in a sync group that would lead, were it alone.
     """
 
     role: Role = Role.INIT
@@ -125,6 +128,12 @@ class State(msgspec.Struct, frozen=True):
     peer: str = ""
     peer_priority: int = 0
     reason: str = ""
+    ready: bool = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is MASTER, or would be if its sync group were."""
+        return self.role is Role.MASTER or self.ready
 
     @property
     def armed(self) -> tuple[Timer, ...]:
@@ -175,6 +184,18 @@ class Heard(Event, frozen=True):
     priority: int
     interval: int
     address: str
+
+
+class Agreed(Event, frozen=True):
+    """All members of the sync group would lead: now they do."""
+
+    reason: str
+
+
+class Ousted(Event, frozen=True):
+    """Another member of the sync group no longer leads: then nobody of it does."""
+
+    reason: str
 
 
 class StartDue(Event, frozen=True):

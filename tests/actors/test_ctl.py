@@ -194,8 +194,15 @@ def test_an_answer_that_it_cannot_use_is_an_error(daemon: Daemon, reply: Any, sa
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (None, "-"), (0.04, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (60, "1 m"), (192, "3 m 12 s"), (7200, "2 h"),
-        (7201, "2 h"), (190_000, "2 d 4 h"),
+        (None, "-"),
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (59, "59 s"),
+        (60, "1 m"),
+        (192, "3 m 12 s"),
+        (7200, "2 h"),
+        (7201, "2 h"),
+        (190_000, "2 d 4 h"),
     ],  # fmt: skip
 )
 def test_durations_are_told_in_their_two_greatest_units(seconds: float | None, text: str) -> None:

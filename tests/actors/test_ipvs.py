@@ -253,7 +253,6 @@ class TestRefusal:
         world.decide(a=OK)
         assert (world.pool, world.status(f"child/{ID}")) == ("a:1", None)
 
-
     def test_what_could_not_be_read_at_the_start_is_no_drift_once_it_can(self) -> None:
         table = Table()
         for edit in (AddService(SERVICE), AddDestination(KEY, place("b"))):

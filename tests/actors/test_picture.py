@@ -2,7 +2,17 @@
 
 from actors.picture import picture
 from actors.tree import Tree, grow
-from loader.model import Checker, Config, RealServer, SorryServer, VirtualServer
+from loader.model import (
+    Checker,
+    Config,
+    RealServer,
+    SorryServer,
+    Tracked,
+    VirtualAddress,
+    VirtualServer,
+    VrrpInstance,
+    VrrpSyncGroup,
+)
 
 SERVERS = (RealServer("10.0.1.1", 80, checkers=("web", "port")), RealServer("10.0.1.2", 80, weight=3))
 SERVICE = VirtualServer("10.0.0.1", 80, quorum=2, sorry_server=SorryServer("10.0.9.9", 80), real_servers=SERVERS)
@@ -22,6 +32,28 @@ def test_every_child_says_what_it_does_and_the_usual_fate_stands_on_top() -> Non
         "├─ vs/10.0.0.1:80:tcp/rs/10.0.1.1:80  weight 1 while OK: web and port",
         "├─ vs/10.0.0.1:80:tcp/rs/10.0.1.2:80  weight 3 always",
         "└─ vs/10.0.0.1:80:tcp                 wlc, quorum 2 of 4, sorry server 10.0.9.9:80",
+    ]
+
+
+def test_every_part_of_a_router_says_what_it_does() -> None:
+    router = VrrpInstance(
+        name="VI_1",
+        interface="eth0",
+        vrid=51,
+        checkers=(Tracked("web"),),
+        track_interfaces=(Tracked("eth1", weight=20),),
+        virtual_addresses=(VirtualAddress("10.0.0.100", 24),),
+    )
+    config = Config(
+        checkers=CHECKERS, vrrp_instances=(router,), vrrp_sync_groups=(VrrpSyncGroup("G", members=("VI_1",)),)
+    )
+    assert picture(grow(config)).splitlines()[2:] == [
+        "├─ check/web     RT_HTTP_GET every 2.5 s, on the event loop; 5 times in 60 s, then it is parked",
+        "├─ link/eth0     tells of the interface eth0",
+        "├─ link/eth1     tells of the interface eth1",
+        "├─ address/VI_1  held while vrrp/VI_1 is MASTER: 10.0.0.100",
+        "├─ group/G       one role for vrrp/VI_1",
+        "└─ vrrp/VI_1     VRRPv2 router 51 on eth0, priority 100, while OK: check/web and link/eth1",
     ]
 
 

@@ -10,6 +10,7 @@ from actors.core.vrrp_values import Router
 from actors.planes.network import Endpoint
 from actors.routers import routers
 from actors.vrrp_actor import VrrpActor, VrrpSpec
+from loader.model import Identity
 from tests.loader.house import good
 
 STEM = "vrrp_instance a {{\ninterface eth0\nvirtual_router_id 51\nvirtual_ipaddress {vips}\n{inside}\n}}\n"
@@ -19,7 +20,8 @@ VIP = ("10.0.0.1",)
 def spec(inside: str = "", before: str = "", vips: str = "10.0.0.1/24") -> VrrpSpec:
     """The first router of a configuration with this in its instance."""
     config = good(before + STEM.format(inside=inside, vips=vips))
-    return next(child.args[0] for child in routers(config, str) if child.kind is VrrpActor)  # type: ignore[no-any-return]
+    children = routers(config, str, Identity(""))
+    return next(child.args[0] for child in children if child.kind is VrrpActor)  # type: ignore[no-any-return]
 
 
 def test_an_instance_that_says_little_is_a_router_like_keepalived_s() -> None:

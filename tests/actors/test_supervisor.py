@@ -356,7 +356,6 @@ class TestReload:
         assert diary.read() == "-a for a successor +a +b -b -a"
         assert (world.codes, world.alive()) == ([0], [])
 
-
     def test_after_the_end_a_reload_starts_nobody(self, child: Maker, diary: Diary) -> None:
         world = World((child("a"),))
         world.shut_down()

@@ -10,13 +10,14 @@ from actors.core.packet import decode_advert, encode_advert
 from actors.core.packet_checks import Expected
 from actors.core.packet_values import Advert
 from actors.core.status import CheckStatus, Verdict, VrrpStatus
+from actors.core.tracking import Follow
 from actors.core.vrrp_values import Router
 from actors.link_actor import LinkActor
 from actors.messages import Crash, Published
 from actors.planes import PlaneError
 from actors.planes.network import Address, Endpoint, LinkEvent, Received
 from actors.supervisor_actor import Child, Reload
-from actors.vrrp_actor import Follow, VrrpActor, VrrpSpec
+from actors.vrrp_actor import VrrpActor, VrrpSpec
 from tests.world import World
 
 GROUP = "224.0.0.18"

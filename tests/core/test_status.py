@@ -12,6 +12,7 @@ from actors.core.status import (
     AnyStatus,
     CheckStatus,
     ChildStatus,
+    GroupStatus,
     LinkStatus,
     Phase,
     ServerStatus,
@@ -30,6 +31,8 @@ STATUSES: list[Any] = [
     ServiceStatus("vs/fwmark:7", quorum=False, servers_up=0, sorry=True, error="no such device"),
     ChildStatus("child/check/web", Phase.PARKED, 6, "ValueError: ü"),
     VrrpStatus("vrrp/VI_1", "MASTER", 150, "no advert for 3.61 s"),
+    VrrpStatus("vrrp/VI_1", "BACKUP", 150, "started", ready=True, fault="interface eth0 is down"),
+    GroupStatus("group/G1", "MASTER", "all members would lead"),
     LinkStatus("link/eth0", True, "02:00:00:00:00:01", ("10.0.0.1", "fe80::1")),
     AddressStatus("address/VI_1", False, "adding 10.0.0.100/24 to eth0: no"),
 ]
@@ -43,6 +46,7 @@ MESSAGES: list[Any] = [
     messages.Replayed("vs/x/rs/*"),
     messages.Settle(),
     messages.Program(("/bin/true", "up"), "nobody", "nogroup").run("vs/x", "quorum_up"),
+    *messages.RolePrograms(every=messages.Program(("/bin/true",))).runs("vrrp/VI_1", "INSTANCE", "MASTER", 100),
     messages.Ran("vs/x", "quorum_up", -15),
     messages.Probed(1 << 40, False, "refused", 0.25, crash="Traceback"),
     messages.Revive("check/web", 7),
@@ -67,7 +71,7 @@ def test_a_value_that_crosses_a_process_arrives_equal_and_of_its_kind(codec: Any
 def test_every_message_of_the_runtime_and_every_status_is_tried_above() -> None:
     tried = {type(value) for value in (*STATUSES, *MESSAGES)}
     declared = {kind for kind in vars(messages).values() if getattr(kind, "__module__", "") == messages.__name__}
-    assert declared - {messages.Message, messages.Program} <= tried
+    assert declared - {messages.Message, messages.Program, messages.RolePrograms} <= tried
     assert set(Status.__subclasses__()) == set(AnyStatus.__args__) <= tried
 
 

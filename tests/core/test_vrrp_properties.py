@@ -11,6 +11,7 @@ from actors.core.vrrp_election import refusal
 from actors.core.vrrp_values import (
     Action,
     AdvertDue,
+    Agreed,
     Arm,
     Begun,
     Disarm,
@@ -19,6 +20,7 @@ from actors.core.vrrp_values import (
     Heard,
     Hold,
     MasterDown,
+    Ousted,
     PreemptDue,
     Recovered,
     Role,
@@ -51,6 +53,7 @@ ROUTERS = st.builds(
             "higher_prio_send_advert",
             "owner_ignore_adverts",
             "strict_mode",
+            "grouped",
         )
     },
 )
@@ -60,9 +63,24 @@ EVENTS = st.one_of(
     st.sampled_from([Shutdown(), Recovered(), *DUE.values()]),
     st.builds(Faulted, st.text(max_size=3)),
     st.builds(Weighed, st.integers(-999, 999)),
+    st.builds(Agreed, st.text(min_size=1, max_size=3)),
+    st.builds(Ousted, st.text(min_size=1, max_size=3)),
     HEARD,
 )
-KINDS = [Startup, Shutdown, Faulted, Recovered, Weighed, Heard, StartDue, MasterDown, AdvertDue, PreemptDue]
+KINDS = [
+    Startup,
+    Shutdown,
+    Faulted,
+    Recovered,
+    Weighed,
+    Heard,
+    StartDue,
+    MasterDown,
+    AdvertDue,
+    PreemptDue,
+    Agreed,
+    Ousted,
+]
 
 
 class Timers:
@@ -151,12 +169,25 @@ def test_a_preemption_delay_runs_in_backup_only(router: Router, events: list[Eve
         assert after.hold is Hold.NONE or after.role is Role.BACKUP
 
 
+@given(ROUTERS, st.lists(EVENTS, max_size=30))
+def test_only_a_backup_in_a_group_is_ready_and_only_its_group_makes_it_master(
+    router: Router, events: list[Event]
+) -> None:
+    for before, event, after, _ in lives(router, events):
+        assert not after.ready or (router.grouped and after.role is Role.BACKUP)
+        if router.grouped and after.role is Role.MASTER is not before.role:
+            assert isinstance(event, Agreed | Startup)
+            assert before.ready or isinstance(event, Startup)
+
+
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_table_alone_decides_what_matters_in_a_role(role: Role, kind: type[Event]) -> None:
     begun = {Startup: Begun.NO, StartDue: Begun.DELAYED}.get(kind, Begun.YES)
-    event = {Faulted: Faulted("down"), Weighed: Weighed(7), Heard: Heard(200, 100, "10.0.0.9")}.get(kind) or kind()
-    before = State(role, begun=begun, hold=Hold.RUNNING if role is Role.BACKUP else Hold.NONE)
+    told = [Faulted("down"), Weighed(7), Heard(200, 100, "10.0.0.9"), Agreed("all"), Ousted("not all")]
+    event = next((event for event in told if type(event) is kind), None) or kind()
+    backup = role is Role.BACKUP
+    before = State(role, begun=begun, hold=Hold.RUNNING if backup else Hold.NONE, ready=backup)
     changed = step(Router(address="10.0.0.1"), before, event) != (before, ())
     assert changed == ((role, kind) in TABLE)
 

@@ -97,4 +97,4 @@ def test_statements_never_raise_and_balanced_braces_never_complain_of_balance(te
             assert text[statement.inside : statement.inside + len(statement.body)] == statement.body
             assert not [p for p in statements(statement.body)[1] if "keyword" not in p.message]
         assert text[statement.offset :].startswith(statement.text)
-    assert found or problems or not text.translate(str.maketrans("", "", '\n ')) or "#" in text or "!" in text
+    assert found or problems or not text.translate(str.maketrans("", "", "\n ")) or "#" in text or "!" in text

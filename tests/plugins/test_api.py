@@ -15,10 +15,11 @@ from tests.plugins.peers import Wire, no_leak, peer
 @checker("REDIS_PING")
 class RedisPing:
     """Healthy when Redis answers PING with PONG."""
+
     password: str = option("", help="sent with AUTH before PING")
 
     def probe(self, target):
-        with target.connect() as sock:           # address, port, bindto, fwmark, TLS, time limit already handled
+        with target.connect() as sock:  # address, port, bindto, fwmark, TLS, time limit already handled
             sock.sendall(b"PING\r\n")
             reply = sock.recv(64)
         return Passed() if b"PONG" in reply else Failed(f"answered {reply!r}")

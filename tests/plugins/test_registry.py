@@ -10,7 +10,9 @@ from plugins.registry import Blame, find
 
 SHIPPED = {"HTTP_GET", "SSL_GET", "TCP_CHECK"}
 HEAD = "from plugins.api import Passed, checker, option\n"
-GOOD = HEAD + '''
+GOOD = (
+    HEAD
+    + '''
 @checker("{0}")
 class Good:
     """Always healthy."""
@@ -18,6 +20,7 @@ class Good:
     def probe(self, target):
         return Passed()
 '''
+)
 
 
 def found_in(tmp_path, **files):
