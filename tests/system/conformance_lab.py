@@ -11,7 +11,7 @@ from tests.system.lab import until
 from tests.system.netns import Host, Lan, Ours, asked, ip, lan, started
 
 THEIRS, OTHERS, OURS = "10.99.0.1", "10.99.0.9", "10.99.0.20"
-"""Two addresses of the neighbour, and the first one of the program's host."""
+"""Two addresses of the neighbour, and the first one of the program's host. Beside eth0 both have an idle eth1."""
 BESIDE = ("10.99.0.5/24", "10.99.1.7/24", "10.98.0.1/32")
 """More addresses of the program's host, none of which is a source: smaller ones, of its network and of others."""
 
@@ -53,6 +53,22 @@ class Scene:
         ip("-n", self.host.name, "addr", "flush", "dev", "eth0", "scope", "global")
         for address in (f"{OURS}/24", *BESIDE):
             ip("-n", self.host.name, "addr", "add", address, "dev", "eth0")
+        ip(
+            "-n",
+            self.neighbour.name,
+            "link",
+            "add",
+            "eth1",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth1",
+            "netns",
+            self.host.name,
+        )
+        for host in (self.neighbour, self.host):
+            ip("-n", host.name, "link", "set", "eth1", "up")
         self.mac = mac(self.host)
         self.own6, self.their6 = link_local(self.host), link_local(self.neighbour)
         self.program = Ours(self.host, folder, conf())
@@ -84,9 +100,9 @@ def scene(folder: Path) -> Iterator[tuple[Scene, Tap]]:
                 yield made, tap
 
 
-def mac(host: Host) -> str:
-    """The hardware address of the host's eth0, as twelve digits."""
-    words = ip("-n", host.name, "-o", "link", "show", "dev", "eth0").split()
+def mac(host: Host, interface: str = "eth0") -> str:
+    """The hardware address of an interface, as twelve digits."""
+    words = ip("-n", host.name, "-o", "link", "show", "dev", interface).split()
     return words[words.index("link/ether") + 1].replace(":", "")
 
 

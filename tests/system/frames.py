@@ -9,6 +9,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
@@ -104,10 +105,11 @@ class Seen(NamedTuple):
 
 
 class Tap:
-    """The eth0 of a host, below its kernel's protocols; for use in a ``with`` block."""
+    """An interface of a host, below its kernel's protocols; for use in a ``with`` block."""
 
-    def __init__(self, host: Host) -> None:
-        self._in, self._out = inside(host, lambda: tuple(map(_packet_socket, (3, 0))))  # 3: ETH_P_ALL
+    def __init__(self, host: Host, interface: str = "eth0") -> None:
+        opened = partial(_packet_socket, interface)
+        self._in, self._out = inside(host, lambda: tuple(map(opened, (3, 0))))  # 3: ETH_P_ALL
         self._in.setblocking(False)
         self._in.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._in.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -141,9 +143,9 @@ class Tap:
         return [seen for seen in self.look() if seen.vrid == vrid]
 
 
-def _packet_socket(protocol: int) -> socket.socket:
+def _packet_socket(interface: str, protocol: int) -> socket.socket:
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    sock.bind(("eth0", protocol))
+    sock.bind((interface, protocol))
     return sock
 
 

@@ -182,7 +182,7 @@ def test_what_can_be_no_routers_is_counted_for_the_interface_and_shown(lab: Lab)
     scene.leads(THREE)
     before = Counter(scene.network())
     good = v3(THREE, 200, "10.99.0.53")
-    tap.put(frame(over4(b"")), frame(over4(good[:1])), frame(over6(b"", scene.their6)))
+    tap.put(frame(over4(b"")), frame(over4(good[:1])), frame(over6(good[:1], scene.their6)))
     tap.put(frame(over4(good[:1] + b"\0" + good[2:])), frame(over6(good[:1] + b"\0" + good[2:], scene.their6)))
     tap.put(frame(over4(v3(77, 200, "10.99.0.77"))))
     expected = {"the length does not fit the content": 3, "unknown virtual router id": 2}
@@ -191,6 +191,59 @@ def test_what_can_be_no_routers_is_counted_for_the_interface_and_shown(lab: Lab)
         "read on eth0 for no router:",
         *(f"  {reason}: {count}" for reason, count in sorted(scene.network().items())),
     ]
+
+
+def test_what_comes_in_on_another_interface_is_for_no_router_of_this_one(lab: Lab) -> None:
+    scene, tap = lab
+    for vrid in (THREE, SIX, PEER):
+        scene.leads(vrid)
+    rows = [scene.row(vrid) for vrid in (THREE, SIX, PEER)]
+    with Tap(scene.neighbour, "eth1") as beside:
+        beside.put(right(scene, THREE), right(scene, SIX), mac_changed(right(scene, PEER), mac(scene.host, "eth1")))
+    tap.put(*(frame(over4(v3(THREE, 200, *VIPS3, add=1))) for _ in range(3)))
+    until(lambda: discards(scene, THREE, rows[0]) == {"wrong checksum": 3})
+    heard = [(scene.row(row["vrid"])["role"], scene.row(row["vrid"])["packets"].get("heard")) for row in rows]
+    assert heard == [("MASTER", row["packets"].get("heard")) for row in rows]
+
+
+def mac_changed(whole: bytes, place: str) -> bytes:
+    return bytes.fromhex(place) + whole[6:]
+
+
+def test_a_lower_priority_is_met_with_one_advert_for_each_of_its_own(lab: Lab) -> None:
+    scene, tap = lab
+    scene.leads(PLAIN)
+    known = len(tap.adverts(PLAIN))
+    lower = frame(over4(v2(PLAIN, 99, *VIPS2), "10.99.0.250"))
+    tap.put(*[lower] * 20)
+    until(lambda: len(tap.adverts(PLAIN)) >= known + 20)
+    assert len(tap.adverts(PLAIN)) <= known + 21, "its own, which is due each second, may be among them"
+    assert scene.row(PLAIN)["role"] == "MASTER"
+
+
+@pytest.mark.parametrize(
+    ("source", "role"), [("10.99.0.19", "MASTER"), ("10.99.0.20", "MASTER"), ("10.99.0.200", "BACKUP")]
+)
+def test_an_equal_priority_yields_to_a_greater_source_address_alone(lab: Lab, source: str, role: str) -> None:
+    scene, tap = lab
+    scene.leads(QUIET)
+    before = scene.row(QUIET)
+    tap.put(frame(over4(v3(QUIET, 100, "10.99.0.59", interval=20, source=source), source)))
+    tap.put(frame(over4(v3(QUIET, 99, "10.99.0.59", interval=20, add=1))))
+    until(lambda: discards(scene, QUIET, before)["wrong checksum"] == 1)
+    assert scene.row(QUIET)["role"] == role
+
+
+def test_a_router_that_yields_says_nothing_and_its_addresses_go(lab: Lab) -> None:
+    scene, tap = lab
+    scene.leads(PLAIN)
+    tap.put(right(scene, PLAIN))
+    until(lambda: scene.row(PLAIN)["role"] == "BACKUP")
+    said = len(tap.adverts(PLAIN))
+    assert not scene.host.holds("10.99.0.3")
+    time.sleep(1.1)
+    assert len(tap.adverts(PLAIN)) == said
+    assert all(each.priority for each in tap.adverts(PLAIN))
 
 
 GOOD = {
@@ -260,19 +313,19 @@ def test_no_priority_below_255_moves_an_owner_and_another_owner_with_a_greater_a
 
 
 def test_in_backup_forged_packets_do_not_hold_the_timer_up(lab: Lab) -> None:
-    """The last advert that counts starts 0.722 s, and 200 that do not, all through it, change nothing."""
+    """They come all through the 0.722 s that the last advert which counts has begun, and after."""
     scene, tap = lab
     scene.leads(QUIET)
     good = v3(QUIET, 200, "10.99.0.59", interval=20)
     tap.put(frame(over4(good)))
     until(lambda: scene.row(QUIET)["role"] == "BACKUP")
-    tap.put(frame(over4(good)))
     began, known = time.time(), len(tap.adverts(QUIET))
+    tap.put(frame(over4(good)))
     while len(tap.adverts(QUIET)) == known:
         tap.put(frame(over4(good, ttl=254)), frame(over4(v3(QUIET, 200, "10.99.0.59", add=1))))
         assert time.time() < began + 5
         time.sleep(0.01)
-    assert tap.adverts(QUIET)[known].at - began == pytest.approx(0.721875, abs=0.15)
+    assert 0.721875 < tap.adverts(QUIET)[known].at - began < 2
 
 
 def test_a_flood_of_forged_packets_moves_nothing_and_is_a_handful_of_lines(lab: Lab) -> None:
