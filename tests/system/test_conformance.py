@@ -222,7 +222,7 @@ def test_a_lower_priority_is_met_with_one_advert_for_each_of_its_own(lab: Lab) -
 
 
 @pytest.mark.parametrize(
-    ("source", "role"), [("10.99.0.19", "MASTER"), ("10.99.0.20", "MASTER"), ("10.99.0.200", "BACKUP")]
+    ("source", "role"), [("10.99.0.19", "MASTER"), ("10.98.255.255", "MASTER"), ("10.99.0.200", "BACKUP")]
 )
 def test_an_equal_priority_yields_to_a_greater_source_address_alone(lab: Lab, source: str, role: str) -> None:
     scene, tap = lab
