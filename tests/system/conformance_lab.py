@@ -53,20 +53,8 @@ class Scene:
         ip("-n", self.host.name, "addr", "flush", "dev", "eth0", "scope", "global")
         for address in (f"{OURS}/24", *BESIDE):
             ip("-n", self.host.name, "addr", "add", address, "dev", "eth0")
-        ip(
-            "-n",
-            self.neighbour.name,
-            "link",
-            "add",
-            "eth1",
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "eth1",
-            "netns",
-            self.host.name,
-        )
+        peer = ("type", "veth", "peer", "name", "eth1", "netns", self.host.name)
+        ip("-n", self.neighbour.name, "link", "add", "eth1", *peer)
         for host in (self.neighbour, self.host):
             ip("-n", host.name, "link", "set", "eth1", "up")
         self.mac = mac(self.host)

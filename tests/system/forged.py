@@ -21,7 +21,7 @@ from tests.system.conformance_lab import (
     THEIRS,
     THREE,
     Scene,
-)  # fmt: skip
+)
 from tests.system.frames import GROUP4, checksum, frame, number, over4, over6, v2, v3
 
 

@@ -34,7 +34,7 @@ from tests.system.conformance_lab import (
     Scene,
     mac,
     scene,
-)  # fmt: skip
+)
 from tests.system.forged import FORGERS, VIPS2, VIPS3, right
 from tests.system.frames import ARP, GROUP4, GROUP6, IPV4, IPV6, Seen, Tap, frame, number, over4, over6, v2, v3
 from tests.system.lab import until
@@ -81,18 +81,18 @@ ADVERTS = {
 
 
 @pytest.mark.parametrize("vrid", ADVERTS)
-def test_an_ipv4_advert_is_these_bytes_from_ethernet_to_its_end(lab: Lab, vrid: int) -> None:
+def test_an_ipv4_advert_is_these_bytes(lab: Lab, vrid: int) -> None:
     """TTL 255, precedence 6, no flags, no options, the first address of the interface as its source."""
     scene, tap = lab
     seen = first(tap, vrid)
     identification = int.from_bytes(seen.frame[18:20])
     packet = over4(ADVERTS[vrid], OURS, identification=identification)
     assert seen.frame == frame(packet, sender=scene.mac, pad=b"")
-    assert identification != 0
+    assert any(each.frame[18:20] != b"\0\0" for each in tap.adverts(vrid)[:2]), "one of 65536 is"
 
 
 @pytest.mark.parametrize("vrid", [SIX, STRICT])
-def test_an_ipv6_advert_is_these_bytes_but_for_its_flow_label(lab: Lab, vrid: int) -> None:
+def test_an_ipv6_advert_is_these_bytes(lab: Lab, vrid: int) -> None:
     """Hop limit 255, traffic class 0xc0, from the interface's own link-local address and not the virtual one."""
     scene, tap = lab
     seen = first(tap, vrid).frame
@@ -102,9 +102,7 @@ def test_an_ipv6_advert_is_these_bytes_but_for_its_flow_label(lab: Lab, vrid: in
 
 
 @pytest.mark.parametrize(("vrid", "peers", "ttl"), [(PEER, (THEIRS, OTHERS), 64), (CHOOSY, (THEIRS,), 255)])
-def test_unicast_adverts_go_to_each_peer_with_its_own_checksum_and_none_to_the_group(
-    lab: Lab, vrid: int, peers: tuple[str, ...], ttl: int
-) -> None:
+def test_unicast_goes_to_each_peer_and_not_to_the_group(lab: Lab, vrid: int, peers: tuple[str, ...], ttl: int) -> None:
     scene, tap = lab
     until(lambda: len(tap.adverts(vrid)) >= 4 * len(peers))
     seen = [each.frame for each in tap.adverts(vrid)[: 2 * len(peers)]]
@@ -117,7 +115,7 @@ def test_unicast_adverts_go_to_each_peer_with_its_own_checksum_and_none_to_the_g
     assert seen == wanted
 
 
-def test_no_advert_ever_comes_from_another_address_than_the_first_of_the_interface(lab: Lab) -> None:
+def test_every_advert_comes_from_the_first_address_of_the_interface(lab: Lab) -> None:
     scene, tap = lab
     sources = {(each.kind, each.frame[26:30] if each.kind == IPV4 else each.frame[22:38])
                for each in tap.look() if each.vrid}  # fmt: skip
@@ -151,9 +149,7 @@ def test_the_groups_are_joined(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("vrid", FORGERS, ids=lambda vrid: f"R{vrid}")
-def test_no_forged_packet_moves_a_master_each_is_counted_by_its_reason_and_the_right_one_makes_it_yield(
-    lab: Lab, vrid: int
-) -> None:
+def test_forged_packets_move_no_master_but_a_counter_and_the_right_one_does(lab: Lab, vrid: int) -> None:
     scene, tap = lab
     scene.leads(vrid)
     before = scene.row(vrid)
@@ -346,7 +342,7 @@ def test_a_flood_of_forged_packets_moves_nothing_and_is_a_handful_of_lines(lab: 
 # The end; no test comes after this.
 
 
-def test_a_stop_says_priority_0_once_for_each_master_then_takes_the_addresses_off_and_nothing_follows(lab: Lab) -> None:
+def test_a_stop_is_priority_0_then_no_addresses_then_silence(lab: Lab) -> None:
     scene, tap = lab
     leading = [PLAIN, FAST, SIX, PEER]
     for vrid in leading:
