@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.system.frames import Tap
 from tests.system.lab import until
 from tests.system.netns import Host, Lan, Ours, asked, ip, lan, started
+from tests.system.tap import Tap
 
 THEIRS, OTHERS, OURS = "10.99.0.1", "10.99.0.9", "10.99.0.20"
 """Two addresses of the neighbour, and the first one of the program's host. Beside eth0 both have an idle eth1."""

@@ -6,6 +6,7 @@ All say priority 200, above every router of the lab but the owners.
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tests.packets import GROUP4, checksum, frame, number, over4, over6, v2, v3
 from tests.system.conformance_lab import (
     BARE,
     CHOOSY,
@@ -22,7 +23,6 @@ from tests.system.conformance_lab import (
     THREE,
     Scene,
 )
-from tests.system.frames import GROUP4, checksum, frame, number, over4, over6, v2, v3
 
 
 class Forged(NamedTuple):
