@@ -82,6 +82,11 @@ def test_in_unicast_mode_the_peers_are_sent_to_and_a_range_of_ttl_makes_them_the
     assert (found.expected.group, found.expected.peers) == ("", peers)
 
 
+@pytest.mark.parametrize("keyword", ["mcast_src_ip", "unicast_src_ip"])
+def test_a_source_may_be_configured(keyword: str) -> None:
+    assert spec(f"{keyword} 10.0.0.8").source == "10.0.0.8"
+
+
 def test_no_router_sends_from_an_address_that_any_router_here_may_hold() -> None:
     second = STEM.format(vips="10.0.0.2", inside="virtual_ipaddress_excluded 10.0.0.3").replace(" a ", " b ", 1)
     assert spec(before=second.replace(" 51", " 52")).virtual == ("10.0.0.2", "10.0.0.3", "10.0.0.1")

@@ -96,9 +96,9 @@ class MemoryLinks:
 class Lan:
     """One router with its link and addresses, under a supervisor."""
 
-    def __init__(self, follows: tuple[Follow, ...] = (), **router: object) -> None:
+    def __init__(self, follows: tuple[Follow, ...] = (), source: str = "", **router: object) -> None:
         self.wire, self.addresses, self.links = MemoryWire(), MemoryAddresses(), MemoryLinks()
-        self.follows = follows
+        self.follows, self.source = follows, source
         ports = {"wire": self.wire, "addresses": self.addresses, "links": self.links}
         self.world = World(self.children(**router), ports)
         self.world.advance(0)
@@ -110,6 +110,7 @@ class Lan:
             Endpoint("eth0", 4, 51, (GROUP,)),
             ADVERT,
             Expected(2, 51, 100, (VIP,), GROUP),
+            self.source,
             virtual=(VIP,),
             follows=self.follows,
         )

@@ -117,6 +117,16 @@ def test_without_an_address_of_its_own_it_is_silent_and_begins_when_one_comes(ad
     assert (lan.role, len(lan.wire.sent)) == ("MASTER", 1)
 
 
+def test_a_configured_source_is_sent_from_and_compared_with() -> None:
+    lan = Lan(source="10.0.0.7")
+    lan.world.advance(4.0)
+    assert lan.wire.source == "10.0.0.7"
+    hear(lan, forged(Advert(2, 51, 100, 100, (VIP,)), "10.0.0.6"))
+    assert lan.role == "MASTER"
+    hear(lan, forged(Advert(2, 51, 100, 100, (VIP,)), "10.0.0.8"))
+    assert lan.role == "BACKUP"
+
+
 def test_an_owner_sends_from_the_address_that_it_owns() -> None:
     lan = Lan(priority=255)
     lan.links.become(LinkEvent("eth0", True, UP.mac, (VIP,)))
