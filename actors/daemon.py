@@ -32,7 +32,7 @@ from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import DryRunPlane
 from actors.planes.userspace import UserspacePlane
 from actors.ports import network, probing
-from actors.process import Orders
+from actors.process import Orders, scheduling_of
 from actors.runtime.engine import Engine
 from actors.snapshot import Snapshot
 from actors.spawner import DryRunSpawner, Spawner
@@ -133,10 +133,16 @@ class Daemon:
         return grow(config, default_identity(), shards)
 
     def _orders(self, name: str) -> Orders:
-        settings = self._settings
-        location = self._config.global_defs.plugin_checker_location
-        colors = is_terminal()
-        return Orders(name, settings.dry_run, location, settings.log_level, settings.log_format, colors)
+        settings, defs = self._settings, self._config.global_defs
+        return Orders(
+            name,
+            settings.dry_run,
+            defs.plugin_checker_location,
+            settings.log_level,
+            settings.log_format,
+            is_terminal(),
+            scheduling_of(defs, name),
+        )
 
     def _wait(self) -> int:
         """Until the supervisor has ended; meanwhile verdicts that must outlive the program are kept."""
@@ -204,7 +210,7 @@ class Daemon:
         self._config, self.tree = config, tree
         if self._nursery is None:
             self._ports["probes"].plugins = self._configuration.found.checkers
-        self._fleet.learn(config.global_defs.plugin_checker_location)
+        self._fleet.adjust()
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))
 

@@ -19,9 +19,9 @@ from actors.core.restart import Escalate, Ledger, Policy, crashed
 from actors.core.status import AnyStatus
 from actors.messages import Lost, Published, Shutdown, Stop
 from actors.nursery import Nursery
-from actors.process import CHECKERS, Orders
+from actors.process import Orders
 from actors.runtime.bridge import Bridge, pair
-from actors.runtime.frames import Abandon, Answer, Ask, Begin, Frame, Learn, Letter, Recall, Said
+from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Letter, Recall, Said
 from actors.runtime.system import System
 
 MAIN = "main"
@@ -169,12 +169,13 @@ class Fleet:
         self._questions.pop(number, None)
         return result.value if result.ready() else None
 
-    def learn(self, location: str) -> None:
-        """Have the checkers use the plugins of another location."""
-        for company in self.companies.values():
-            if company.orders.kind == CHECKERS and company.orders.location != location:
-                company.orders = msgspec.structs.replace(company.orders, location=location)
-                self._send(company, Learn(location))
+    def adjust(self) -> None:
+        """Have each process be as its orders are now."""
+        for name, company in self.companies.items():
+            orders = self._orders(name)
+            if orders != company.orders:
+                company.orders = orders
+                self._send(company, Adjust(msgspec.to_builtins(orders)))
 
     def close(self) -> None:
         """Hang up: whoever still lives in another process ends in order there."""

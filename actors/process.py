@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from gevent.event import AsyncResult
 
-from actors import logs, ports
+from actors import logs, ports, scheduling
 from actors.address_actor import AddressActor, AddressSpec
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.group_actor import GroupActor, GroupSpec
@@ -24,9 +24,11 @@ from actors.link_actor import LinkActor
 from actors.messages import Died, Stop, Stopped
 from actors.runtime.bridge import Bridge, adopted
 from actors.runtime.engine import Engine
-from actors.runtime.frames import Abandon, Answer, Ask, Begin, Frame, Learn, Letter, Recall, Said
+from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Letter, Recall, Said
 from actors.runtime.post import Post
+from actors.scheduling import Scheduling
 from actors.vrrp_actor import VrrpActor, VrrpSpec
+from loader.model import GlobalDefs
 
 VRRP, CHECKERS = "vrrp", "checkers"
 
@@ -61,11 +63,20 @@ class Orders(msgspec.Struct, frozen=True):
     log_level: str = "info"
     log_format: str = "json"
     colors: bool = False
+    scheduling: Scheduling = Scheduling()
 
     @property
     def kind(self) -> str:
         """``checkers-2`` is one of the ``checkers``."""
         return self.name.partition("-")[0]
+
+
+def scheduling_of(defs: GlobalDefs, name: str) -> Scheduling:
+    """How the kernel is to treat a process. VRRP goes before everybody else where that is allowed, and is not swapped:
+    that is what it lives apart for."""
+    if name == VRRP:
+        return Scheduling(defs.vrrp_rt_priority or 1, defs.vrrp_priority, True, defs.vrrp_cpu_affinity)
+    return Scheduling(defs.checker_rt_priority, defs.checker_priority, defs.checker_no_swap, defs.checker_cpu_affinity)
 
 
 def serve(end: int, told: dict[str, Any]) -> None:
@@ -88,6 +99,7 @@ class Process:
         logs.configure(orders.log_level, orders.log_format, Lines(self._bridge), orders.colors)
         self._post = Post(self.system, FOLDERS[orders.kind], self._send)
         self._ports |= self._own_ports()
+        self._take_its_turn()
 
     def run(self) -> None:
         """Serve until main is gone, then have everybody end in order."""
@@ -105,6 +117,19 @@ class Process:
         if self._orders.kind == VRRP:
             return ports.network(self._orders.dry_run)
         return ports.probing(self._engine, ports.found(self._orders.location).checkers)
+
+    def _take_its_turn(self) -> None:
+        for refusal in scheduling.apply(self._orders.scheduling):
+            structlog.get_logger().warning("not allowed", process=self._orders.name, what=refusal)
+        scheduling.spare_collector()
+
+    def _adjust(self, orders: Orders) -> None:
+        """Be as the orders say now. The log stays as the command line had it."""
+        before, self._orders = self._orders, orders
+        if orders.location != before.location:
+            self._ports["probes"].plugins = ports.found(orders.location).checkers
+        if orders.scheduling != before.scheduling:
+            self._take_its_turn()
 
     def _send(self, frame: Frame) -> None:
         self._bridge.send(frame)
@@ -125,8 +150,8 @@ class Process:
                 self.system.abandon(id)
             case Recall(said):
                 self._post.recall(said)
-            case Learn(location):
-                self._ports["probes"].plugins = ports.found(location).checkers
+            case Adjust(orders):
+                self._adjust(msgspec.convert(orders, Orders))
             case Ask(number, question, about):
                 self._bridge.send(Answer(number, ANSWERS[question](self, about)))
 

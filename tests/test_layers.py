@@ -44,6 +44,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.ctl_view", (), {*sys.stdlib_module_names, "rich"}),
     ("actors.logs", (), None),
     ("actors.nursery", (), None),
+    ("actors.scheduling", (), None),
     ("actors.verdicts", VALUES, None),
     ("actors.__init__", (), set()),
     *((module, EVERYTHING, None) for module in ASSEMBLY),

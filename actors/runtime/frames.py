@@ -73,10 +73,10 @@ class Answer(Frame, frozen=True):
     value: Any = None
 
 
-class Learn(Frame, frozen=True):
-    """From now on use the checker plugins of another ``location``."""
+class Adjust(Frame, frozen=True):
+    """From now on be as these orders say: what a reload has changed of them."""
 
-    location: str
+    orders: dict[str, Any]
 
 
 class Said(Frame, frozen=True):
