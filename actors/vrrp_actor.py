@@ -32,6 +32,7 @@ from actors.core.vrrp_values import (
     Faulted,
     Heard,
     Ousted,
+    Reclaim,
     Recovered,
     Role,
     Router,
@@ -42,7 +43,7 @@ from actors.core.vrrp_values import (
     Timer,
     Weighed,
 )
-from actors.messages import Message, Replayed, RolePrograms
+from actors.messages import Contested, Message, Replayed, RolePrograms
 from actors.planes import PlaneError
 from actors.planes.network import Endpoint, Received, Wire
 from actors.runtime.actor import Context
@@ -72,6 +73,8 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     follows_link: bool = True
     group: str = ""
     programs: RolePrograms = RolePrograms()
+    announcers: tuple[str, ...] = ()
+    """The ids of who announces its addresses, one for each interface."""
 
     @property
     def addresses(self) -> str:
@@ -336,6 +339,9 @@ class VrrpActor:
             case Disarm(timer):
                 self._due.pop(timer, None)
                 self._context.cancel(timer.value)
+            case Reclaim(seconds):
+                for announcer in self._spec.announcers:
+                    self._context.tell(announcer, Contested(self._spec.addresses, seconds))
 
     def _arm(self, timer: Timer, when: float) -> None:
         self._due[timer] = when

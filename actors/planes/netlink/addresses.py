@@ -9,10 +9,10 @@ import gevent
 from pyroute2.netlink import NETLINK_ROUTE
 from pyroute2.netlink.rtnl import RTM_DELADDR, RTM_NEWADDR
 
+from actors.core.address import Address
 from actors.planes import PlaneError
 from actors.planes.channel import Channel, Refused, connect, explained
 from actors.planes.netlink.codec import encode_address
-from actors.planes.network import Address
 
 BATCH = 64
 """Addresses in one datagram. The kernel works on all of them before the call returns: about 1 ms."""
