@@ -93,6 +93,7 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
         "" if group is ALONE else f"group/{group.name}",
         _programs(instance, around.default),
         tuple(announcer_id(place) for place in places(instance)),
+        instance.track_src_ip,
     )
     return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL)
 

@@ -59,7 +59,7 @@ class Addresses(Protocol):
         """Add all; one that is there already is fine."""
 
     def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
-        """Remove all; one that is not there is fine."""
+        """Remove all, and no others with them; one that is not there is fine."""
 
 
 class LinkEvent(msgspec.Struct, frozen=True):
