@@ -32,6 +32,7 @@ from actors.core.vrrp_values import (
     Faulted,
     Heard,
     Ousted,
+    Reclaim,
     Recovered,
     Role,
     Router,
@@ -42,7 +43,7 @@ from actors.core.vrrp_values import (
     Timer,
     Weighed,
 )
-from actors.messages import Message, Replayed, RolePrograms
+from actors.messages import Contested, Message, Replayed, RolePrograms
 from actors.planes import PlaneError
 from actors.planes.network import Endpoint, Received, Wire
 from actors.runtime.actor import Context
@@ -72,6 +73,10 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     follows_link: bool = True
     group: str = ""
     programs: RolePrograms = RolePrograms()
+    announcers: tuple[str, ...] = ()
+    """The ids of who announces its addresses, one for each interface."""
+    tracks_source: bool = False
+    """Whether it is in FAULT while ``source`` is not on the interface."""
 
     @property
     def addresses(self) -> str:
@@ -150,7 +155,7 @@ class VrrpActor:
                 self._consider()
                 self._go_along()
             case Reopen():
-                self._reopen(self._link is not None and self._link.up and bool(self._router.address))
+                self._reopen(self._can_speak(self._router.address))
                 self._consider()
             case Replayed():
                 self._unread -= 1
@@ -207,6 +212,8 @@ class VrrpActor:
             found.append(f"interface {self._spec.endpoint.interface} is down")
         if not self._router.address:
             found.append("no source address")
+        elif self._link is not None and not self._has_source(self._link):
+            found.append(f"source address {self._spec.source} is not on {self._spec.endpoint.interface}")
         found += [fault for fault in (self._wire_fault, self._address_fault) if fault]
         return [*found, *faults(self._spec.follows, self._seen)]
 
@@ -255,11 +262,18 @@ class VrrpActor:
         """Take over the link's state; with another source address, the wire is opened anew."""
         self._link = link
         address = self._spec.source or self._source_on(link)
-        if address == self._router.address and link.up == self._open:
+        if address == self._router.address and self._can_speak(address) == self._open:
             return
         self._router = msgspec.structs.replace(self._router, address=address)
         self._expected = msgspec.structs.replace(self._expected, own=address)
-        self._reopen(bool(address) and link.up)
+        self._reopen(self._can_speak(address))
+
+    def _can_speak(self, address: str) -> bool:
+        link = self._link
+        return bool(address) and link is not None and link.up and self._has_source(link)
+
+    def _has_source(self, link: LinkStatus) -> bool:
+        return not self._spec.tracks_source or self._spec.source in link.addresses
 
     def _source_on(self, link: LinkStatus) -> str:
         family = self._spec.endpoint.family
@@ -340,6 +354,9 @@ class VrrpActor:
             case Disarm(timer):
                 self._due.pop(timer, None)
                 self._context.cancel(timer.value)
+            case Reclaim(seconds):
+                for announcer in self._spec.announcers:
+                    self._context.tell(announcer, Contested(self._spec.addresses, seconds))
 
     def _arm(self, timer: Timer, when: float) -> None:
         self._due[timer] = when
