@@ -168,6 +168,10 @@ class VrrpActor:
         if self._open:
             self._wire.close(self._spec.endpoint)
 
+    def figures(self) -> dict[str, Any]:
+        """Packets by what became of them."""
+        return {"packets": dict(self.counts)}
+
     def explain(self) -> list[str]:
         """For an operator: the role, its cause, the sum of the priority, and what came over the wire."""
         state, spec = self._state, self._spec
