@@ -300,7 +300,7 @@ def main() -> None:
     print(file=sys.stderr)
     Console(width=120 if not sys.stdout.isatty() else None).print(table)
     print(
-        f"a checker fails, advert_int 0.05: verdict to address {statistics.median(took):.1f} ms, worst {max(took):.1f} ms"
+        f"a checker fails, advert_int 0.05: verdict to address {statistics.median(took):.1f}, worst {max(took):.1f} ms"
         f" (skew {1000 * 0.05 * (256 - WORSE) / 256:.1f} ms of it)"
     )
 

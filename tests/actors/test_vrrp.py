@@ -77,7 +77,8 @@ class MemoryAddresses:
         if self.broken:
             raise PlaneError("adding 10.0.0.100/24 to eth0: no")
         self.held |= {a.address for a in addresses}
-        self.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", ("10.0.0.1", *sorted(self.held))))
+        known = dict.fromkeys((*self.links.now.addresses, *sorted(self.held)))
+        self.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", tuple(known)))
 
     def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
         self.changes += 1
@@ -108,9 +109,11 @@ class Lan:
         self,
         follows: tuple[Follow, ...] = (),
         source: str = "",
+        tracks_source: bool = False,
         destinations: tuple[str, ...] = (GROUP,),
         **router: object,
     ) -> None:
+        self.tracks_source = tracks_source
         self.wire, self.links = MemoryWire(), MemoryLinks()
         self.addresses = MemoryAddresses(self.links)
         self.follows, self.source, self.destinations = follows, source, destinations
@@ -129,6 +132,8 @@ class Lan:
             virtual=(VIP,),
             follows=self.follows,
             announcers=("announcer/eth0",),
+            source=self.source,
+            tracks_source=self.tracks_source,
         )
         held = AddressSpec("address/VI_1", spec.id, "eth0", addresses)
         heard = AnnouncerSpec("announcer/eth0", "eth0", (Voice(held.id),))
@@ -162,6 +167,12 @@ class Lan:
     def packet(self, priority: int, source: str = "10.0.0.2", ttl: int = 255, vrid: int = 51) -> Received:
         pdu = encode_advert(Advert(2, vrid, priority, 100, (VIP,)), source, GROUP)
         return Received(pdu, source, GROUP, ttl)
+
+    def turn(self, *addresses: str) -> None:
+        """Other addresses are on the interface, besides those that are held."""
+        held = sorted(self.addresses.held)
+        self.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", (*addresses, *held)))
+        self.world.advance(0)
 
     def check(self, verdict: Verdict) -> None:
         self.world.tell("supervisor", Published(CheckStatus("check/db", verdict)))
@@ -275,6 +286,44 @@ def test_addresses_that_cannot_be_added_speak_against_the_router() -> None:
     lan.world.advance(4.0)
     assert lan.role == "FAULT"
     assert "adding 10.0.0.100/24 to eth0: no" in lan.reason
+
+
+def test_a_rival_is_answered_with_announcements_and_once_more_when_it_has_gone() -> None:
+    lan = Lan()
+    lan.world.advance(20.0)
+    before = len(lan.wire.frames)
+    lan.say(50)
+    assert len(lan.wire.frames) == before + 5
+    lan.world.advance(3.5)
+    assert len(lan.wire.frames) == before + 5
+    lan.world.advance(0.2)
+    assert len(lan.wire.frames) == before + 10
+
+
+def test_a_source_address_that_goes_is_a_fault_and_another_one_is_spoken_from() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    lan.turn()
+    assert (lan.role, lan.reason, lan.wire.heard) == ("FAULT", "no source address", None)
+    lan.turn("10.0.0.7")
+    assert (lan.role, lan.reason) == ("BACKUP", "recovered from: no source address")
+    assert (lan.wire.source, lan.wire.heard is None) == ("10.0.0.7", False)
+    lan.turn("10.0.0.8")
+    assert (lan.role, lan.wire.source) == ("BACKUP", "10.0.0.8")
+
+
+@pytest.mark.parametrize("tracks", [True, False])
+def test_a_configured_source_is_missed_where_it_is_tracked(tracks: bool) -> None:
+    lan = Lan(source="10.0.0.9", tracks_source=tracks)
+    fault = ("FAULT", "source address 10.0.0.9 is not on eth0", "")
+    assert (lan.role, lan.reason, lan.wire.source) == (fault if tracks else ("BACKUP", "started", "10.0.0.9"))
+    lan.turn("10.0.0.1", "10.0.0.9")
+    lan.world.advance(4.0)
+    assert (lan.role, lan.wire.source) == ("MASTER", "10.0.0.9")
+    lan.turn("10.0.0.1")
+    assert (lan.role, lan.wire.heard is None) == (("FAULT", True) if tracks else ("MASTER", False))
+    lan.turn("10.0.0.9")
+    assert (lan.role, lan.wire.heard is None) == ("BACKUP" if tracks else "MASTER", False)
 
 
 def test_after_a_stall_the_wire_is_read_before_the_timer_is_believed() -> None:
