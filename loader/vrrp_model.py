@@ -107,6 +107,10 @@ class VrrpInstance(Following):
     unicast_peers: tuple[UnicastPeer, ...] = rows("unicast_peer", UnicastPeer, help="to these, not to the group")
     unicast_ttl: int = option("int", 255, min=1, max=255, help="TTL of unicast adverts")
     check_unicast_src: bool = option("bool", False, bare=True, help="hear only the peers listed")
+    track_src_ip: bool = option("bool", False, bare=True, help="FAULT while the source of adverts is not there")
+    promote_secondaries: bool = option(
+        "bool", False, bare=True, help="taken, and always so: addresses of others stay when ours go"
+    )
     dont_track_primary: bool = option("bool", False, bare=True, help="stay when the own interface goes down")
     use_vmac: str = option("str", "", bare="", pattern=INTERFACE, help="a name for an interface with the router's MAC")
     vmac_xmit_base: bool = option("bool", False, bare=True, help="send adverts from the interface below that one")
@@ -184,6 +188,6 @@ class VrrpDefaults:
     v3_checksum_as_v2: bool = option("bool", False, bare=True, help="v3_checksum_as_v2 of all")
     vrrp_strict: bool = option("bool", False, bare=True, help="strict_mode of all")
     vrrp_priority: int = option("int", 0, min=-20, max=19, help="nice value of the VRRP process")
-    vrrp_rt_priority: int = option("int", 0, min=1, max=99, help="its SCHED_RR priority; unsaid: not real-time")
-    vrrp_no_swap: bool = option("bool", False, bare=True, help="keep its memory out of swap")
+    vrrp_rt_priority: int = option("int", 0, min=1, max=99, help="its SCHED_RR priority; unsaid: 1")
+    vrrp_no_swap: bool = option("bool", False, bare=True, help="taken, and of no effect: it is always so")
     vrrp_cpu_affinity: tuple[int, ...] = option("words", (), pattern="[0-9]{1,4}", help="numbers of its CPUs")

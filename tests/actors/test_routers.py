@@ -32,6 +32,7 @@ def test_an_instance_that_says_little_is_a_router_like_keepalived_s() -> None:
         Advert(2, 51, 100, 100, VIP),
         Expected(2, 51, 100, VIP, "224.0.0.18"),
         virtual=VIP,
+        announcers=("announcer/eth0",),
     )
 
 
@@ -80,6 +81,11 @@ def test_in_unicast_mode_the_peers_are_sent_to_and_a_range_of_ttl_makes_them_the
     found = spec("unicast_peer {\n10.0.0.10\n10.0.0.11 " + ttl + "\n}\n" + check)
     assert found.endpoint.destinations == ("10.0.0.10", "10.0.0.11")
     assert (found.expected.group, found.expected.peers) == ("", peers)
+
+
+@pytest.mark.parametrize("keyword", ["mcast_src_ip", "unicast_src_ip"])
+def test_a_source_may_be_configured(keyword: str) -> None:
+    assert spec(f"{keyword} 10.0.0.8").source == "10.0.0.8"
 
 
 def test_no_router_sends_from_an_address_that_any_router_here_may_hold() -> None:
