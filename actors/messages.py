@@ -57,6 +57,13 @@ class Replayed(Message, frozen=True):
     pattern: str
 
 
+class Contested(Message, frozen=True):
+    """A router of lower priority claims the addresses of ``source`` too; silent for ``seconds`` it counts as gone."""
+
+    source: str
+    seconds: float
+
+
 class Settle(Message, frozen=True):
     """All the news of this moment has been read: decide."""
 

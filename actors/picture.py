@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from actors.address_actor import AddressSpec
+from actors.announcer_actor import AnnouncerSpec
 from actors.checker_actor import CheckerSpec
 from actors.core.restart import Beyond
 from actors.core.table import endpoint
@@ -48,7 +49,10 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
             sorry = f", sorry server {endpoint(*spec.roster.sorry.destination.key)}" if spec.roster.sorry else ""
             return f"{spec.roster.service.scheduler}, quorum {spec.roster.quorum.quorum} of {spec.roster.total}{sorry}"
         case AddressSpec():
-            return f"held while {spec.router} is MASTER: {_list(item.address for item in spec.addresses)}"
+            when = f"while {spec.router} is MASTER" if spec.router else "always"
+            return f"held {when}: {_list(item.address for item in spec.addresses)}"
+        case AnnouncerSpec():
+            return f"tells the neighbours behind {spec.interface} which addresses are here"
         case GroupSpec():
             return f"one role for {_list(spec.members)}"
         case VrrpSpec():

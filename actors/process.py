@@ -18,6 +18,7 @@ from gevent.event import AsyncResult
 
 from actors import logs, ports, scheduling
 from actors.address_actor import AddressActor, AddressSpec
+from actors.announcer_actor import AnnouncerActor, AnnouncerSpec
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.group_actor import GroupActor, GroupSpec
 from actors.inside import explain, figures, internals, network_figures
@@ -33,7 +34,7 @@ from loader.model import GlobalDefs
 
 VRRP, CHECKERS = "vrrp", "checkers"
 
-FOLDERS = {VRRP: ("link/", "address/", "group/", "vrrp/"), CHECKERS: ("check/",)}
+FOLDERS = {VRRP: ("link/", "address/", "announcer/", "static/", "group/", "vrrp/"), CHECKERS: ("check/",)}
 """Whose sources live in which process."""
 
 KINDS: dict[str, tuple[type, type]] = {
@@ -41,6 +42,7 @@ KINDS: dict[str, tuple[type, type]] = {
     for kind, args in (
         (LinkActor, tuple[str]),
         (AddressActor, tuple[AddressSpec]),
+        (AnnouncerActor, tuple[AnnouncerSpec]),
         (GroupActor, tuple[GroupSpec]),
         (VrrpActor, tuple[VrrpSpec]),
         (CheckerActor, tuple[CheckerSpec]),

@@ -6,7 +6,7 @@ A router stops before its addresses are released, so they start in the other ord
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from actors.address_actor import AddressActor, AddressSpec, Announcing
+from actors.addressing import announcer_id, announcers, places, static_addresses, virtual_addresses
 from actors.core.packet_checks import ANY_TTL, Expected, Peer
 from actors.core.packet_values import OWNER, Advert
 from actors.core.restart import Beyond, Policy
@@ -15,10 +15,10 @@ from actors.core.vrrp_values import Router
 from actors.group_actor import GroupActor, GroupSpec
 from actors.link_actor import LinkActor
 from actors.messages import Program, RolePrograms
-from actors.planes.network import Address, Endpoint
+from actors.planes.network import Endpoint
 from actors.supervisor_actor import Child
 from actors.vrrp_actor import VrrpActor, VrrpSpec
-from loader.model import Config, GlobalDefs, Identity, Script, VirtualAddress, VrrpInstance, VrrpSyncGroup
+from loader.model import Config, GlobalDefs, Identity, Script, VrrpInstance, VrrpSyncGroup
 from loader.vrrp_model import Following
 
 VITAL = Policy(beyond=Beyond.ESCALATE)
@@ -47,41 +47,29 @@ def routers(config: Config, check_of: CheckOf, default: Identity) -> tuple[Child
     virtual = tuple(item.address for each in instances for item in (*each.virtual_addresses, *each.excluded))
     around = Around(config.global_defs, virtual, check_of, default)
     group_of = {name: group for group in groups for name in group.members}
-    following = (*instances, *groups)
     return (
-        *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(following)),
-        *(_addresses(instance) for instance in instances),
+        *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(config)),
+        *static_addresses(config.static_addresses),
+        *announcers(instances),
+        *(virtual_addresses(instance) for instance in instances),
         *(_group(group, default) for group in groups),
         *(_router(each, group_of.get(each.name, ALONE), around) for each in instances),
     )
 
 
-def _interfaces(following: Iterable[Following]) -> tuple[str, ...]:
-    own = (each.interface for each in following if isinstance(each, VrrpInstance))
-    tracked = (item.name for each in following for item in each.track_interfaces)
-    return tuple(dict.fromkeys((*own, *tracked)))
+def _interfaces(config: Config) -> tuple[str, ...]:
+    """The interfaces that anybody uses or tracks."""
+    instances = config.vrrp_instances
+    own = (name for each in instances for name in (each.interface, *places(each)))
+    tracked = (item.name for each in (*instances, *config.vrrp_sync_groups) for item in each.track_interfaces)
+    static = (each.device for each in config.static_addresses)
+    return tuple(dict.fromkeys((*own, *tracked, *static)))
 
 
 def _group(group: VrrpSyncGroup, default: Identity) -> Child:
     members = tuple(f"vrrp/{name}" for name in group.members)
     spec = GroupSpec(f"group/{group.name}", members, _programs(group, default))
     return Child(spec.id, GroupActor, (spec,), policy=VITAL)
-
-
-def _addresses(instance: VrrpInstance) -> Child:
-    announcing = Announcing(
-        instance.garp_master_repeat,
-        instance.garp_master_delay,
-        instance.garp_master_refresh,
-        instance.garp_master_refresh_repeat,
-    )
-    held = tuple(_address(each) for each in (*instance.virtual_addresses, *instance.excluded))
-    spec = AddressSpec(f"address/{instance.name}", f"vrrp/{instance.name}", instance.interface, held, announcing)
-    return Child(spec.id, AddressActor, (spec,), ("addresses", "wire"), policy=VITAL)
-
-
-def _address(given: VirtualAddress) -> Address:
-    return Address(given.address, given.prefix, given.device, given.label, given.scope, given.broadcast)
 
 
 def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Child:
@@ -104,6 +92,8 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
         not instance.dont_track_primary,
         "" if group is ALONE else f"group/{group.name}",
         _programs(instance, around.default),
+        tuple(announcer_id(place) for place in places(instance)),
+        instance.track_src_ip,
     )
     return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL)
 

@@ -6,6 +6,8 @@
   ``vs/ADDRESS:PORT:PROTO/rs/…``     one for each real server
   ``vs/ADDRESS:PORT:PROTO``          one for each virtual server
   ``link/NAME``                      one for each interface that a router uses or tracks
+  ``static/NAME/ADDRESS/PREFIX``     one for each static address
+  ``announcer/NAME``                 one for each interface with virtual addresses: tells the neighbours
   ``address/NAME``                   one for each vrrp_instance: its virtual addresses
   ``group/NAME``                     one for each vrrp_sync_group
   ``vrrp/NAME``                      one for each vrrp_instance

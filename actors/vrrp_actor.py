@@ -32,6 +32,7 @@ from actors.core.vrrp_values import (
     Faulted,
     Heard,
     Ousted,
+    Reclaim,
     Recovered,
     Role,
     Router,
@@ -42,7 +43,7 @@ from actors.core.vrrp_values import (
     Timer,
     Weighed,
 )
-from actors.messages import Message, Replayed, RolePrograms
+from actors.messages import Contested, Message, Replayed, RolePrograms
 from actors.planes import PlaneError
 from actors.planes.network import Endpoint, Received, Wire
 from actors.runtime.actor import Context
@@ -72,6 +73,10 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     follows_link: bool = True
     group: str = ""
     programs: RolePrograms = RolePrograms()
+    announcers: tuple[str, ...] = ()
+    """The ids of who announces its addresses, one for each interface."""
+    tracks_source: bool = False
+    """Whether it is in FAULT while ``source`` is not on the interface."""
 
     @property
     def addresses(self) -> str:
@@ -150,7 +155,7 @@ class VrrpActor:
                 self._consider()
                 self._go_along()
             case Reopen():
-                self._reopen(self._link is not None and self._link.up and bool(self._router.address))
+                self._reopen(self._can_speak(self._router.address))
                 self._consider()
             case Replayed():
                 self._unread -= 1
@@ -207,6 +212,8 @@ class VrrpActor:
             found.append(f"interface {self._spec.endpoint.interface} is down")
         if not self._router.address:
             found.append("no source address")
+        elif self._link is not None and not self._has_source(self._link):
+            found.append(f"source address {self._spec.source} is not on {self._spec.endpoint.interface}")
         found += [fault for fault in (self._wire_fault, self._address_fault) if fault]
         return [*found, *faults(self._spec.follows, self._seen)]
 
@@ -255,11 +262,18 @@ class VrrpActor:
         """Take over the link's state; with another source address, the wire is opened anew."""
         self._link = link
         address = self._spec.source or self._source_on(link)
-        if address == self._router.address and link.up == self._open:
+        if address == self._router.address and self._can_speak(address) == self._open:
             return
         self._router = msgspec.structs.replace(self._router, address=address)
         self._expected = msgspec.structs.replace(self._expected, own=address)
-        self._reopen(bool(address) and link.up)
+        self._reopen(self._can_speak(address))
+
+    def _can_speak(self, address: str) -> bool:
+        link = self._link
+        return bool(address) and link is not None and link.up and self._has_source(link)
+
+    def _has_source(self, link: LinkStatus) -> bool:
+        return not self._spec.tracks_source or self._spec.source in link.addresses
 
     def _source_on(self, link: LinkStatus) -> str:
         family = self._spec.endpoint.family
@@ -300,12 +314,12 @@ class VrrpActor:
             self._note("advert is odd", remark.oddity.value, remark.detail, source)
         self._feed(Heard(advert.priority, advert.interval_cs, source))
 
-    def _note(self, event: str, reason: str, detail: str, source: str) -> None:
+    def _note(self, event: str, reason: str, detail: str, peer: str) -> None:
         """Counted each time, told once in a while."""
         self.counts[reason] += 1
         more = self._warnings.admit(reason, self._context.now())
         if more is not None:
-            self._context.log.warning(event, reason=reason, detail=detail, source=source, more_like_it=more)
+            self._context.log.warning(event, reason=reason, detail=detail, peer=peer, more_like_it=more)
 
     def _ring(self, timer: Timer) -> None:
         """Before a timer that is late by more than an interval is believed, what lies on the wire is read."""
@@ -340,23 +354,27 @@ class VrrpActor:
             case Disarm(timer):
                 self._due.pop(timer, None)
                 self._context.cancel(timer.value)
+            case Reclaim(seconds):
+                for announcer in self._spec.announcers:
+                    self._context.tell(announcer, Contested(self._spec.addresses, seconds))
 
     def _arm(self, timer: Timer, when: float) -> None:
         self._due[timer] = when
         self._context.at(timer.value, when, TimerDue(timer))
 
     def _send(self, priority: int) -> None:
+        """To each destination, whatever became of the one before: a peer that hears nothing takes over."""
         if not self._open:
             return
         advert = msgspec.structs.replace(self._spec.advert, priority=priority)
-        try:
-            for destination in self._spec.endpoint.destinations:
-                as_v2 = self._spec.expected.v3_checksum_as_v2
-                pdu = encode_advert(advert, self._router.address, destination, as_v2)
+        as_v2 = self._spec.expected.v3_checksum_as_v2
+        for destination in self._spec.endpoint.destinations:
+            pdu = encode_advert(advert, self._router.address, destination, as_v2)
+            try:
                 self._wire.send(self._spec.endpoint, destination, pdu)
-            self.counts["sent"] += 1
-        except PlaneError as error:
-            self._context.log.error("advert not sent", error=str(error))
+                self.counts["sent"] += 1
+            except PlaneError as error:
+                self._note("advert not sent", f"not sent to {destination}", str(error), destination)
 
     def _publish(self) -> None:
         if not self._begun:

@@ -52,6 +52,7 @@ def vrrp_instance(draft: Draft, defs: GlobalDefs) -> dict[str, Any]:
     _preemption(draft, fields)
     _interval(draft, fields)
     _addresses(draft, fields)
+    _source(draft, fields)
     _vmac(draft, fields)
     return fields
 
@@ -165,6 +166,12 @@ def _addresses(draft: Draft, fields: dict[str, Any]) -> None:
         say = error if fields["strict_mode"] else warning
         mark = draft.spot("virtual_addresses", 1)
         draft.problems.append(say("the first IPv6 address should be a link-local one (fe80::/10)", mark))
+
+
+def _source(draft: Draft, fields: dict[str, Any]) -> None:
+    if fields.get("track_src_ip") and not (fields.get("unicast_src_ip") or fields.get("mcast_src_ip")):
+        draft.warn("track_src_ip", "there is no source address to track: ignored", "add mcast_src_ip")
+        fields["track_src_ip"] = False
 
 
 def _vmac(draft: Draft, fields: dict[str, Any]) -> None:

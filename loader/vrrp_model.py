@@ -107,6 +107,10 @@ class VrrpInstance(Following):
     unicast_peers: tuple[UnicastPeer, ...] = rows("unicast_peer", UnicastPeer, help="to these, not to the group")
     unicast_ttl: int = option("int", 255, min=1, max=255, help="TTL of unicast adverts")
     check_unicast_src: bool = option("bool", False, bare=True, help="hear only the peers listed")
+    track_src_ip: bool = option("bool", False, bare=True, help="FAULT while the source of adverts is not there")
+    promote_secondaries: bool = option(
+        "bool", False, bare=True, help="taken, and always so: addresses of others stay when ours go"
+    )
     dont_track_primary: bool = option("bool", False, bare=True, help="stay when the own interface goes down")
     use_vmac: str = option("str", "", bare="", pattern=INTERFACE, help="a name for an interface with the router's MAC")
     vmac_xmit_base: bool = option("bool", False, bare=True, help="send adverts from the interface below that one")

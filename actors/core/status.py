@@ -9,6 +9,8 @@ from enum import Enum
 
 import msgspec
 
+from actors.core.address import Address
+
 
 class Verdict(Enum):
     """What is known of something checked. UNKNOWN, the state before any result, is not OK."""
@@ -110,10 +112,15 @@ class LinkStatus(Status, frozen=True):
 
 
 class AddressStatus(Status, frozen=True):
-    """The virtual addresses of a router: whether they are held, and what keeps them from being."""
+    """The virtual addresses of a router: whether they are held, what keeps them from being, and those that are there.
+
+    Of these ``own`` were the machine's before the router held them.
+    """
 
     held: bool
     fault: str = ""
+    addresses: tuple[Address, ...] = ()
+    own: tuple[Address, ...] = ()
 
 
 AnyStatus = (

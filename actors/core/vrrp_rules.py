@@ -21,6 +21,7 @@ from actors.core.vrrp_values import (
     MasterDown,
     Ousted,
     PreemptDue,
+    Reclaim,
     Recovered,
     Role,
     Router,
@@ -216,13 +217,19 @@ def defend(router: Router, state: State, heard: Heard) -> Step:
     if refusal(router, heard):
         return state, ()
     if heard.priority == LEAVING:
-        return advertise(router, state, heard)
+        after, actions = advertise(router, state, heard)
+        return after, (*actions, Reclaim(0.0))
     reason = superiority(router, state, heard)
     if not reason:
-        return state, (Send(state.priority),) if router.answers_lower else ()
+        return state, (*((Send(state.priority),) if router.answers_lower else ()), reclaim(router, state, heard))
     after, actions = follow(router, state, learnt(router, heard), reason)
     known = replace(after, peer=heard.address, peer_priority=heard.priority)
     return known, (*((Send(state.priority),) if router.answers_higher else ()), Disarm(Timer.ADVERT), *actions)
+
+
+def reclaim(router: Router, state: State, heard: Heard) -> Reclaim:
+    """The rival is gone when a BACKUP would take it for down."""
+    return Reclaim(master_down(router, replace(state, interval=learnt(router, heard))))
 
 
 def abdicate(router: Router, state: State, event: Ousted) -> Step:

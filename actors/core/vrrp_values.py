@@ -245,3 +245,12 @@ class Disarm(Action, frozen=True):
     """Let the timer not fire."""
 
     timer: Timer
+
+
+class Reclaim(Action, frozen=True):
+    """Tell the neighbours again who has the addresses: a rival claims them too, or did until now.
+
+    It counts as gone when it has not been heard for ``seconds``.
+    """
+
+    seconds: float

@@ -2,7 +2,8 @@
 
 import structlog
 
-from actors.planes.network import Address, Endpoint
+from actors.core.address import Address
+from actors.planes.network import Endpoint
 from actors.planes.wire import RawWire
 
 log = structlog.get_logger()

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from actors.core.address import Address
+
 
 class Endpoint(msgspec.Struct, frozen=True):
     """Where the adverts of one virtual router go and come from: ``destinations`` are its group or its unicast peers."""
@@ -46,16 +48,8 @@ class Wire(Protocol):
     def announce(self, interface: str, frame: bytes) -> None:
         """Send a whole Ethernet frame."""
 
-
-class Address(msgspec.Struct, frozen=True):
-    """A virtual address with its prefix length, and where it goes (empty: the router's interface)."""
-
-    address: str
-    prefix: int
-    interface: str = ""
-    label: str = ""
-    scope: str = ""
-    broadcast: str = ""
+    def forwards(self, interface: str) -> bool:
+        """Whether this machine is a router for IPv6 packets that come through the interface, at this moment."""
 
 
 class Addresses(Protocol):
@@ -65,7 +59,7 @@ class Addresses(Protocol):
         """Add all; one that is there already is fine."""
 
     def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
-        """Remove all; one that is not there is fine."""
+        """Remove all, and no others with them; one that is not there is fine."""
 
 
 class LinkEvent(msgspec.Struct, frozen=True):

@@ -48,12 +48,13 @@ def test_every_part_of_a_router_says_what_it_does() -> None:
         checkers=CHECKERS, vrrp_instances=(router,), vrrp_sync_groups=(VrrpSyncGroup("G", members=("VI_1",)),)
     )
     assert picture(grow(config)).splitlines()[2:] == [
-        "├─ check/web     RT_HTTP_GET every 2.5 s, on the event loop; 5 times in 60 s, then it is parked",
-        "├─ link/eth0     tells of the interface eth0",
-        "├─ link/eth1     tells of the interface eth1",
-        "├─ address/VI_1  held while vrrp/VI_1 is MASTER: 10.0.0.100",
-        "├─ group/G       one role for vrrp/VI_1",
-        "└─ vrrp/VI_1     VRRPv2 router 51 on eth0, priority 100, while OK: check/web and link/eth1",
+        "├─ check/web       RT_HTTP_GET every 2.5 s, on the event loop; 5 times in 60 s, then it is parked",
+        "├─ link/eth0       tells of the interface eth0",
+        "├─ link/eth1       tells of the interface eth1",
+        "├─ announcer/eth0  tells the neighbours behind eth0 which addresses are here",
+        "├─ address/VI_1    held while vrrp/VI_1 is MASTER: 10.0.0.100",
+        "├─ group/G         one role for vrrp/VI_1",
+        "└─ vrrp/VI_1       VRRPv2 router 51 on eth0, priority 100, while OK: check/web and link/eth1",
     ]
 
 

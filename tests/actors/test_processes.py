@@ -67,7 +67,7 @@ def test_in_a_single_process_everybody_lives_in_main() -> None:
 
 def test_whoever_lives_apart_can_be_made_there_from_what_crosses() -> None:
     apart = [child for child in grow(good(CONF), shards=1).children if child.process != "main"]
-    assert len(apart) == 7
+    assert len(apart) == 8
     for child in apart:
         kind, args = KINDS[child.kind.__name__]
         crossed = frozen(msgspec.msgpack.decode(msgspec.msgpack.encode(child.args), type=args))

@@ -32,6 +32,7 @@ def test_an_instance_that_says_little_is_a_router_like_keepalived_s() -> None:
         Advert(2, 51, 100, 100, VIP),
         Expected(2, 51, 100, VIP, "224.0.0.18"),
         virtual=VIP,
+        announcers=("announcer/eth0",),
     )
 
 

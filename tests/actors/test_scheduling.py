@@ -1,59 +1,57 @@
 """What processes ask of the kernel. It is tried in a child of its own: the test's own turn stays as it is."""
 
+import json
 import os
-import re
-from pathlib import Path
+import subprocess
+import sys
 
+import msgspec
 import pytest
 
 from actors.process import scheduling_of
-from actors.scheduling import Scheduling, apply
+from actors.scheduling import Scheduling
 from loader.model import GlobalDefs
 
+ASK = """
+import json, os, re, sys
+from pathlib import Path
+import msgspec
+from actors.scheduling import Scheduling, apply
 
-def tried(wanted: Scheduling, *then: Scheduling) -> tuple[object, ...]:
-    """Policy, priority, nice value, cores, and whether memory is locked, of who asked for this; and what was refused."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if not pid:
-        refused = [line for each in (wanted, *then) for line in apply(each)]
-        locked = re.search(r"VmLck:\s+(\d+)", Path("/proc/self/status").read_text())
-        policy = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
-        found = (
-            policy,
-            os.sched_getparam(0).sched_priority,
-            os.nice(0),
-            sorted(os.sched_getaffinity(0)),
-            int(locked) > 0,
-        )
-        os.write(writer, repr((*found, refused)).encode())
-        os._exit(0)
-    os.waitpid(pid, 0)
-    os.close(writer)
-    with os.fdopen(reader) as pipe:
-        return tuple(eval(pipe.read()))
+refused = [line for each in msgspec.json.decode(sys.argv[1], type=list[Scheduling]) for line in apply(each)]
+locked = re.search(r"VmLck:\\s+(\\d+)", Path("/proc/self/status").read_text())
+policy = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
+turn = (policy, os.sched_getparam(0).sched_priority, os.nice(0))
+print(json.dumps([*turn, sorted(os.sched_getaffinity(0)), locked[1] != "0", refused]))
+"""
+
+
+def tried(*wanted: Scheduling) -> list[object]:
+    """Policy, priority, nice value, cores, whether memory is locked, of a process that asked; and what was refused."""
+    command = [sys.executable, "-c", ASK, msgspec.json.encode(wanted).decode()]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # type: ignore[no-any-return]
 
 
 CORES = sorted(os.sched_getaffinity(0))
 
 
 def test_without_a_wish_nothing_is_asked_of_the_kernel() -> None:
-    assert tried(Scheduling()) == (os.SCHED_OTHER, 0, os.nice(0), CORES, False, [])
+    assert tried(Scheduling()) == [os.SCHED_OTHER, 0, os.nice(0), CORES, False, []]
 
 
 def test_every_wish_is_granted_to_root() -> None:
     wanted = Scheduling(rt_priority=7, no_swap=True, cpus=(CORES[0],))
-    assert tried(wanted) == (os.SCHED_RR, 7, os.nice(0), CORES[:1], True, [])
-    assert tried(Scheduling(nice=5))[:3] == (os.SCHED_OTHER, 0, 5)
+    assert tried(wanted) == [os.SCHED_RR, 7, os.nice(0), CORES[:1], True, []]
+    assert tried(Scheduling(nice=5))[:3] == [os.SCHED_OTHER, 0, 5]
 
 
 def test_a_turn_that_is_no_longer_wanted_is_given_back() -> None:
-    assert tried(Scheduling(rt_priority=7), Scheduling())[:2] == (os.SCHED_OTHER, 0)
+    assert tried(Scheduling(rt_priority=7), Scheduling())[:2] == [os.SCHED_OTHER, 0]
 
 
 def test_what_the_kernel_refuses_is_said_and_the_rest_is_done() -> None:
     found = tried(Scheduling(rt_priority=7, cpus=(4095,)))
-    assert found[:2] == (os.SCHED_RR, 7)
+    assert found[:2] == [os.SCHED_RR, 7]
     assert found[-1] == ["cpu affinity: Invalid argument"]
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.address_actor import AddressActor, AddressSpec, Announcing
+from actors.address_actor import AddressActor, AddressSpec
+from actors.announcer_actor import AnnouncerActor, AnnouncerSpec, Voice
 from actors.checker_actor import ProbeNow
 from actors.core.packet import decode_advert, encode_advert
 from actors.core.packet_checks import Expected
@@ -34,6 +35,7 @@ class MemoryWire:
         self.heard: Callable[[Received], None] | None = None
         self.unread: list[Received] = []
         self.source = ""
+        self.unreachable: set[str] = set()
 
     def open(self, endpoint: Endpoint, source: str, heard: Callable[[Received], None]) -> None:
         self.heard, self.source = heard, source
@@ -42,6 +44,8 @@ class MemoryWire:
         self.heard = None
 
     def send(self, endpoint: Endpoint, destination: str, pdu: bytes) -> None:
+        if destination in self.unreachable:
+            raise PlaneError(f"sending to {destination} on eth0: no")
         advert = decode_advert(pdu, self.source, destination)
         assert isinstance(advert, Advert)
         self.sent.append(advert)
@@ -60,7 +64,10 @@ class MemoryWire:
 
 
 class MemoryAddresses:
-    def __init__(self) -> None:
+    """As a kernel does it: whoever watches the link hears of what is added."""
+
+    def __init__(self, links: "MemoryLinks") -> None:
+        self.links = links
         self.held: set[str] = set()
         self.broken = False
         self.changes = 0
@@ -70,6 +77,7 @@ class MemoryAddresses:
         if self.broken:
             raise PlaneError("adding 10.0.0.100/24 to eth0: no")
         self.held |= {a.address for a in addresses}
+        self.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", ("10.0.0.1", *sorted(self.held))))
 
     def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
         self.changes += 1
@@ -96,9 +104,16 @@ class MemoryLinks:
 class Lan:
     """One router with its link and addresses, under a supervisor."""
 
-    def __init__(self, follows: tuple[Follow, ...] = (), source: str = "", **router: object) -> None:
-        self.wire, self.addresses, self.links = MemoryWire(), MemoryAddresses(), MemoryLinks()
-        self.follows, self.source = follows, source
+    def __init__(
+        self,
+        follows: tuple[Follow, ...] = (),
+        source: str = "",
+        destinations: tuple[str, ...] = (GROUP,),
+        **router: object,
+    ) -> None:
+        self.wire, self.links = MemoryWire(), MemoryLinks()
+        self.addresses = MemoryAddresses(self.links)
+        self.follows, self.source, self.destinations = follows, source, destinations
         ports = {"wire": self.wire, "addresses": self.addresses, "links": self.links}
         self.world = World(self.children(**router), ports)
         self.world.advance(0)
@@ -107,17 +122,20 @@ class Lan:
         spec = VrrpSpec(
             "vrrp/VI_1",
             Router(address="", **router),  # type: ignore[arg-type]
-            Endpoint("eth0", 4, 51, (GROUP,)),
+            Endpoint("eth0", 4, 51, self.destinations),
             ADVERT,
             Expected(2, 51, 100, (VIP,), GROUP),
             self.source,
             virtual=(VIP,),
             follows=self.follows,
+            announcers=("announcer/eth0",),
         )
-        held = AddressSpec("address/VI_1", spec.id, "eth0", addresses, Announcing())
+        held = AddressSpec("address/VI_1", spec.id, "eth0", addresses)
+        heard = AnnouncerSpec("announcer/eth0", "eth0", (Voice(held.id),))
         return (
             Child("link/eth0", LinkActor, ("eth0",), ("links",)),
-            Child("address/VI_1", AddressActor, (held,), ("addresses", "wire")),
+            Child("announcer/eth0", AnnouncerActor, (heard,), ("wire",)),
+            Child("address/VI_1", AddressActor, (held,), ("addresses",)),
             Child("vrrp/VI_1", VrrpActor, (spec,), ("wire",)),
         )
 

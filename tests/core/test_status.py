@@ -7,6 +7,7 @@ import pytest
 
 from actors import messages
 from actors.checker_actor import Overdue, ProbeNow
+from actors.core.address import Address
 from actors.core.status import (
     AddressStatus,
     AnyStatus,
@@ -35,6 +36,9 @@ STATUSES: list[Any] = [
     GroupStatus("group/G1", "MASTER", "all members would lead"),
     LinkStatus("link/eth0", True, "02:00:00:00:00:01", ("10.0.0.1", "fe80::1")),
     AddressStatus("address/VI_1", False, "adding 10.0.0.100/24 to eth0: no"),
+    AddressStatus(
+        "address/VI_1", True, "", (Address("10.0.0.100", 24, "eth0", scope="link"),), (Address("fd00::1", 64),)
+    ),
 ]
 MESSAGES: list[Any] = [
     messages.Stop(final=False),
@@ -44,6 +48,7 @@ MESSAGES: list[Any] = [
     *(messages.Published(status) for status in STATUSES),
     messages.Subscribe("vs/x", "vs/x/rs/*"),
     messages.Replayed("vs/x/rs/*"),
+    messages.Contested("address/VI_1", 3.609375),
     messages.Settle(),
     messages.Program(("/bin/true", "up"), "nobody", "nogroup").run("vs/x", "quorum_up"),
     *messages.RolePrograms(every=messages.Program(("/bin/true",))).runs("vrrp/VI_1", "INSTANCE", "MASTER", 100),

@@ -13,6 +13,7 @@ from actors.core.vrrp_values import (
     Hold,
     MasterDown,
     PreemptDue,
+    Reclaim,
     Router,
     Send,
     Shift,
@@ -26,6 +27,7 @@ from actors.core.vrrp_values import (
 from tests.rfc.house import HIGHER, LOWER, OURS, V2, advert, backup, first, master, stopped, unmoved
 
 DOWN = Arm(Timer.DOWN, 3.609375)
+GONE = Reclaim(3.609375)
 YIELD = (Disarm(Timer.ADVERT), DOWN)
 DELAYED = replace(V2, preempt_delay=30.5)
 HOLDING = backup(peer=LOWER, peer_priority=50, hold=Hold.RUNNING)
@@ -40,12 +42,13 @@ def router(**keywords: object) -> Router:
 @pytest.mark.parametrize(
     ("keywords", "actions"),
     [
-        ({}, (Send(100),)),
-        ({"lower_prio_no_advert": True}, ()),
-        ({"strict_mode": True}, ()),
-        ({"higher_prio_send_advert": True}, (Send(100),)),
-        ({"preempt": False}, (Send(100),)),
-        ({"version": 3, "lower_prio_no_advert": True}, ()),
+        ({}, (Send(100), GONE)),
+        ({"lower_prio_no_advert": True}, (GONE,)),
+        ({"strict_mode": True}, (GONE,)),
+        ({"higher_prio_send_advert": True}, (Send(100), GONE)),
+        ({"preempt": False}, (Send(100), GONE)),
+        ({"version": 3, "lower_prio_no_advert": True}, (GONE,)),
+        ({"down_timer_adverts": 1}, (Send(100), Reclaim(1.609375))),
     ],
 )
 def test_what_a_master_answers_to_a_lower_priority(keywords: dict[str, object], actions: tuple[Action, ...]) -> None:

@@ -50,6 +50,12 @@ def test_the_wish_to_be_master_alone_makes_an_owner() -> None:
     assert taken(f"{FOUR}state MASTER", warning).priority == 255
 
 
+def test_a_source_is_tracked_where_one_is_given() -> None:
+    assert taken(f"{FOUR}track_src_ip\nmcast_src_ip 10.0.0.9").track_src_ip
+    warning = "warning: there is no source address to track: ignored"
+    assert not taken(f"{FOUR}track_src_ip", warning).track_src_ip
+
+
 @pytest.mark.parametrize("said", ["priority 255", "state MASTER\npriority 150"])
 def test_neither_owners_nor_masters_hold_back(said: str) -> None:
     found, messages = judged(f"{FOUR}{said}\nnopreempt\npreempt_delay 5")

@@ -4,7 +4,7 @@ from typing import Any
 
 from actors.core.vrrp import initial, step
 from actors.core.vrrp_rules import Step
-from actors.core.vrrp_values import Begun, Event, Heard, Hold, Role, Router, State
+from actors.core.vrrp_values import Begun, Event, Heard, Hold, Reclaim, Role, Router, State
 
 OURS, LOWER, HIGHER = "10.0.0.2", "10.0.0.1", "10.0.0.10"
 OLD = "as before"
@@ -41,3 +41,8 @@ def first(router: Router, event: Event) -> Step:
 def unmoved(router: Router, state: State, *events: Any) -> bool:
     """Whether each of the events leaves the state as it is and asks for nothing."""
     return all(step(router, state, event) == (state, ()) for event in events)
+
+
+def reclaimed(router: Router, state: State, event: Any, seconds: float) -> bool:
+    """Whether the event leaves the state as it is, and only has the neighbours told again who has the addresses."""
+    return step(router, state, event) == (state, (Reclaim(seconds),))

@@ -9,13 +9,14 @@ from actors.core.vrrp_values import (
     Arm,
     Disarm,
     MasterDown,
+    Reclaim,
     Router,
     Send,
     Shutdown,
     Startup,
     Timer,
 )
-from tests.rfc.house import HIGHER, LOWER, OURS, V2, advert, backup, first, master, stopped, unmoved
+from tests.rfc.house import HIGHER, LOWER, OURS, V2, advert, backup, first, master, reclaimed, stopped, unmoved
 
 OWNER = Router(address=OURS, priority=255)
 SILENT = replace(V2, lower_prio_no_advert=True)
@@ -88,7 +89,7 @@ class TestMaster:
 
     @pytest.mark.parametrize("router", [V2, SILENT])
     def test_a_priority_of_zero_is_met_with_an_advert_and_the_timer_begins_anew(self, router: Router) -> None:
-        assert step(router, master(), advert(0)) == (master(), (Send(100), Arm(Timer.ADVERT, 1.0)))
+        assert step(router, master(), advert(0)) == (master(), (Send(100), Arm(Timer.ADVERT, 1.0), Reclaim(0)))
 
     @pytest.mark.parametrize("router", [V2, PATIENT])
     def test_a_higher_priority_makes_it_backup_and_nothing_is_sent(self, router: Router) -> None:
@@ -110,11 +111,12 @@ class TestMaster:
         router = Router(address=ours)
         assert step(router, master(), advert(100, theirs)) == (after, (Disarm(Timer.ADVERT), DOWN))
 
-    @pytest.mark.parametrize(
-        ("priority", "address"), [(99, HIGHER), (1, LOWER), (100, LOWER), (100, OURS), (100, "9.9.9.9")]
-    )
+    @pytest.mark.parametrize(("priority", "address"), [(99, HIGHER), (1, LOWER), (100, LOWER), (100, "9.9.9.9")])
     def test_anything_less_is_discarded(self, priority: int, address: str) -> None:
-        assert unmoved(SILENT, master(), advert(priority, address))
+        assert reclaimed(SILENT, master(), advert(priority, address), 3.609375)
+
+    def test_its_own_address_is_nobody_s(self) -> None:
+        assert unmoved(SILENT, master(), advert(100, OURS))
 
     def test_a_master_down_timer_means_nothing_to_it(self) -> None:
         assert unmoved(V2, master(), MasterDown(), Startup())

@@ -4,8 +4,20 @@ import pytest
 from msgspec.structs import replace
 
 from actors.core.vrrp import step
-from actors.core.vrrp_values import AdvertDue, Arm, Disarm, Heard, MasterDown, Router, Send, Shutdown, Startup, Timer
-from tests.rfc.house import HIGHER, LOWER, OURS, V3, advert, backup, first, master, stopped, unmoved
+from actors.core.vrrp_values import (
+    AdvertDue,
+    Arm,
+    Disarm,
+    Heard,
+    MasterDown,
+    Reclaim,
+    Router,
+    Send,
+    Shutdown,
+    Startup,
+    Timer,
+)
+from tests.rfc.house import HIGHER, LOWER, OURS, V3, advert, backup, first, master, reclaimed, stopped, unmoved
 
 FAST = replace(V3, interval=10)
 PATIENT = replace(V3, preempt=False)
@@ -69,7 +81,7 @@ class TestMaster:
         assert step(FAST, master(interval=10), AdvertDue()) == expected
 
     def test_a_priority_of_zero_is_met_with_an_advert_and_the_timer_begins_anew(self) -> None:
-        assert step(V3, master(), advert(0)) == (master(), (Send(100), Arm(Timer.ADVERT, 1.0)))
+        assert step(V3, master(), advert(0)) == (master(), (Send(100), Arm(Timer.ADVERT, 1.0), Reclaim(0)))
 
     def test_a_higher_priority_makes_it_backup_with_the_interval_of_that_advert(self) -> None:
         after = backup(100, 40, LOWER, 101, reason=f"priority 101 of {LOWER} is above 100")
@@ -86,6 +98,9 @@ class TestMaster:
         after = backup(peer=theirs, peer_priority=100, reason=reason)
         assert step(router, master(), Heard(100, 100, theirs)) == (after, (Disarm(Timer.ADVERT), DOWN))
 
-    @pytest.mark.parametrize(("priority", "address"), [(99, HIGHER), (100, LOWER), (100, OURS), (1, HIGHER)])
+    @pytest.mark.parametrize(("priority", "address"), [(99, HIGHER), (100, LOWER), (1, HIGHER)])
     def test_anything_less_is_discarded_and_teaches_no_interval(self, priority: int, address: str) -> None:
-        assert unmoved(SILENT, master(), advert(priority, address, 10))
+        assert reclaimed(SILENT, master(), advert(priority, address, 10), 0.3609375)
+
+    def test_its_own_address_is_nobody_s(self) -> None:
+        assert unmoved(SILENT, master(), advert(100, OURS, 10))

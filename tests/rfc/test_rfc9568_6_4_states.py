@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.core.vrrp import step
-from actors.core.vrrp_values import Event, Role, Send
+from actors.core.vrrp_values import Event, Reclaim, Role, Send
 from tests.rfc.house import HIGHER, LOWER, OURS, V2, V3, advert, backup, first, master, unmoved
 
 
@@ -14,7 +14,7 @@ def test_a_master_meets_a_lower_priority_or_address_with_one_advert_and_its_time
 ) -> None:
     """6.4.3: to assert itself, and to teach the bridges the way."""
     for router in (V2, V3):
-        assert step(router, master(), advert(priority, address)) == (master(), (Send(100),))
+        assert step(router, master(), advert(priority, address)) == (master(), (Send(100), Reclaim(3.609375)))
 
 
 def test_a_backup_meets_a_lower_priority_with_silence() -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -353,7 +354,7 @@ def test_a_stop_is_priority_0_then_no_addresses_then_silence(lab: Lab) -> None:
     quiet = len(tap.adverts(THREE))
     monitor = scene.host.run("ip", "-ts", "-o", "monitor", "address", stdout=subprocess.PIPE)
     time.sleep(0.2)
-    process = scene.program.process
+    process, processes = scene.program.process, scene.program.pids()
     assert process is not None
     scene.program.stop()
     monitor.terminate()
@@ -365,10 +366,18 @@ def test_a_stop_is_priority_0_then_no_addresses_then_silence(lab: Lab) -> None:
     assert farewells[PLAIN][0].at < gone["10.99.0.3"]
     assert farewells[PLAIN][0].frame[34:] == v2(PLAIN, 0, *VIPS2)
     assert process.returncode == 0
+    until(lambda: not [pid for pid in processes if lives(pid)], limit=3)
     left = ip("-n", scene.host.name, "-o", "addr", "show", "dev", "eth0")
     assert [
         word for _, vips in ROUTERS.values() for word in vips.split() if f" {word.partition('/')[0]}/" in left
     ] == []
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def removals(text: str) -> dict[str, float]:

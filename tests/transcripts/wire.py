@@ -14,6 +14,7 @@ from actors.core.vrrp_values import (
     Disarm,
     Event,
     Heard,
+    Reclaim,
     Role,
     Router,
     Send,
@@ -107,6 +108,8 @@ class Wire:
                 self._set(name, node, timer, max(node.due[timer] + seconds, self.now))
             case Disarm(timer):
                 del node.due[timer]
+            case Reclaim():
+                pass  # nobody here has neighbours
 
     def _set(self, name: str, node: Node, timer: Timer, due: float) -> None:
         node.due[timer] = due
@@ -162,4 +165,6 @@ def spoken(action: Action) -> str:
             return f"shift {timer.value} {seconds:+g}"
         case Disarm(timer):
             return f"disarm {timer.value}"
+        case Reclaim(seconds):
+            return f"reclaim {seconds:g}"
     raise AssertionError(action)

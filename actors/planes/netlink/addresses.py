@@ -9,10 +9,11 @@ import gevent
 from pyroute2.netlink import NETLINK_ROUTE
 from pyroute2.netlink.rtnl import RTM_DELADDR, RTM_NEWADDR
 
+from actors.core.address import Address
 from actors.planes import PlaneError
 from actors.planes.channel import Channel, Refused, connect, explained
 from actors.planes.netlink.codec import encode_address
-from actors.planes.network import Address
+from actors.planes.netlink.promotion import Promotion
 
 BATCH = 64
 """Addresses in one datagram. The kernel works on all of them before the call returns: about 1 ms."""
@@ -29,6 +30,7 @@ class NetlinkAddresses:
 
     def __init__(self) -> None:
         self._channel: Channel | None = None
+        self._promotion = Promotion()
 
     def add(self, interface: str, addresses: tuple[Address, ...]) -> None:
         """See `Addresses.add`."""
@@ -36,7 +38,8 @@ class NetlinkAddresses:
 
     def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
         """See `Addresses.remove`. Nor is an interface missed that has gone, and its addresses with it."""
-        self._all("removing", RTM_DELADDR, interface, addresses, {errno.EADDRNOTAVAIL, errno.ENODEV})
+        with self._promotion.during(interface, addresses):
+            self._all("removing", RTM_DELADDR, interface, addresses, {errno.EADDRNOTAVAIL, errno.ENODEV})
 
     def close(self) -> None:
         """Give the socket back."""

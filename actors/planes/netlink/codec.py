@@ -9,8 +9,8 @@ import msgspec
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
+from actors.core.address import Address
 from actors.planes.channel import HEADER
-from actors.planes.network import Address
 
 UP_AND_RUNNING = 0x1 | 0x40  # IFF_UP, IFF_RUNNING
 NODAD, DADFAILED, TENTATIVE = 0x02, 0x08, 0x40  # IFA_F_*

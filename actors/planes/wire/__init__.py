@@ -7,6 +7,7 @@ serves all its routers, each router has its own sending socket, and one more sen
 import socket
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from actors.planes import PlaneError
@@ -17,6 +18,9 @@ from actors.planes.wire.sockets import frame_sender, sender
 
 Place = tuple[int, int]
 """Index of an interface, and family. A new interface of an old name is another one: the old one's sockets are dead."""
+
+
+FORWARDING = Path("/proc/sys/net/ipv6/conf")
 
 
 class _Line(NamedTuple):
@@ -85,6 +89,13 @@ class RawWire:
             self._frames.sendto(frame, (interface, 0))
         except (OSError, ValueError) as error:
             raise PlaneError(f"announcing on {interface}: {_why(error)}") from None
+
+    def forwards(self, interface: str) -> bool:
+        """See `Wire.forwards`. Where there is no IPv6, nothing is forwarded."""
+        try:
+            return (FORWARDING / interface / "forwarding").read_text() == "1\n"
+        except OSError:
+            return False
 
     def stop(self) -> None:
         """Give every socket back."""
