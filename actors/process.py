@@ -5,6 +5,7 @@ It ends when main does: its actors are stopped in order, the last started first,
 """
 
 import faulthandler
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from actors.link_actor import LinkActor
 from actors.messages import Died, Stop, Stopped
 from actors.runtime.bridge import Bridge, adopted
 from actors.runtime.engine import Engine
-from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Letter, Recall, Said
+from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Here, Letter, Recall, Said
 from actors.runtime.post import Post
 from actors.scheduling import Scheduling
 from actors.vrrp_actor import VrrpActor, VrrpSpec
@@ -98,6 +99,7 @@ class Process:
         self._engine = Engine(self._ports)
         self.system = self._engine.system
         self._bridge = Bridge(adopted(end), self._heard, lambda: self._orphaned.set(True))
+        self._bridge.send(Here(os.getpid()))
         logs.configure(orders.log_level, orders.log_format, Lines(self._bridge), orders.colors)
         self._post = Post(self.system, FOLDERS[orders.kind], self._send)
         self._ports |= self._own_ports()
