@@ -128,7 +128,6 @@ class Lan:
             Endpoint("eth0", 4, 51, self.destinations),
             ADVERT,
             Expected(2, 51, 100, (VIP,), GROUP),
-            self.source,
             virtual=(VIP,),
             follows=self.follows,
             announcers=("announcer/eth0",),
