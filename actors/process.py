@@ -30,7 +30,8 @@ from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, He
 from actors.runtime.lag import Lag
 from actors.runtime.post import Post
 from actors.scheduling import Scheduling
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.station import VrrpSpec
+from actors.vrrp_actor import VrrpActor
 from loader.model import GlobalDefs
 
 VRRP, CHECKERS = "vrrp", "checkers"

@@ -26,8 +26,9 @@ from actors.inside import explain, internals, network_figures
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.runtime.system import System
+from actors.station import VrrpSpec
 from actors.supervisor_actor import Charge, SupervisorActor
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.vrrp_actor import VrrpActor
 
 VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields may come at any time."""

@@ -9,7 +9,8 @@ from actors.core.packet_values import Advert
 from actors.core.vrrp_values import Router
 from actors.planes.network import Endpoint
 from actors.routers import routers
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.station import VrrpSpec
+from actors.vrrp_actor import VrrpActor
 from loader.model import Identity
 from tests.loader.house import good
 
