@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.capture import LEEWAY
-from tests.system.duel import OURS_FIRST, OURS_SECOND, PATIENCE, Act, Duel, Net, Scene
+from tests.system.duel import AMONG_OURS, OURS_FIRST, OURS_SECOND, PATIENCE, Act, Duel, Net, Scene
 from tests.system.lab import BACKEND, until
 
 AT_ONCE = 10
@@ -184,6 +184,7 @@ def each(acts: list[Act], nets: list[Net], pairs: tuple[tuple[type, type], ...] 
 
 SCENES = [
     *each([whatever_happens_to_the_better_router_the_worse_one_leads_until_it_is_back], NETS),
+    *each([whatever_happens_to_the_better_router_the_worse_one_leads_until_it_is_back], [FAST], (AMONG_OURS,)),
     *each([of_two_that_begin_together_the_better_leads], [NETS[2], FAST, NETS[-2]]),
     *each([a_stop_is_told_and_spares_the_waiting], [NETS[0]]),
     *each([a_checker_that_fails_moves_the_address_and_brings_it_back], [FAST, NETS[-1]], (OURS_FIRST,)),
