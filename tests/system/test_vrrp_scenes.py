@@ -15,7 +15,7 @@ from tests.system.capture import LEEWAY
 from tests.system.duel import AMONG_OURS, OURS_FIRST, OURS_SECOND, PATIENCE, Act, Duel, Net, Scene
 from tests.system.lab import BACKEND, until
 
-AT_ONCE = 10
+AT_ONCE = 14
 """Scenes: more would stall each other while their programs start."""
 
 FAST = Net()
