@@ -16,8 +16,9 @@ from actors.group_actor import GroupActor, GroupSpec
 from actors.link_actor import LinkActor
 from actors.messages import Program, RolePrograms
 from actors.planes.network import Endpoint
+from actors.station import VrrpSpec
 from actors.supervisor_actor import Child
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.vrrp_actor import VrrpActor
 from loader.model import Config, GlobalDefs, Identity, Script, VrrpInstance, VrrpSyncGroup
 from loader.vrrp_model import Following
 

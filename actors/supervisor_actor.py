@@ -72,9 +72,9 @@ class Calm(Message, frozen=True):
 
 
 class Charge:
-    """A child in the supervisor's care. ``alive`` while an incarnation of it is."""
+    """A child in the supervisor's care, ``alive`` while an incarnation of it is."""
 
-    __slots__ = ("alive", "child", "incarnation", "ledger", "phase")
+    __slots__ = ("alive", "child", "incarnation", "ledger", "phase", "restarts")
 
     def __init__(self, child: Child) -> None:
         self.child = child
@@ -82,6 +82,7 @@ class Charge:
         self.ledger = Ledger()
         self.phase = Phase.RUNNING
         self.alive = False
+        self.restarts = -1
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -240,6 +241,7 @@ class SupervisorActor:
         last = self.board.last(child.id)
         charge.incarnation = self._launcher.start(child.id, child.kind, child.args, child.ports, last, child.process)
         charge.alive = True
+        charge.restarts += 1
         if charge.phase is not Phase.PARKED:
             charge.phase = Phase.RUNNING
         if self.board.last(f"child/{child.id}") is not None:

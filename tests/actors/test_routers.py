@@ -9,7 +9,8 @@ from actors.core.packet_values import Advert
 from actors.core.vrrp_values import Router
 from actors.planes.network import Endpoint
 from actors.routers import routers
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.station import VrrpSpec
+from actors.vrrp_actor import VrrpActor
 from loader.model import Identity
 from tests.loader.house import good
 
@@ -86,6 +87,12 @@ def test_in_unicast_mode_the_peers_are_sent_to_and_a_range_of_ttl_makes_them_the
 @pytest.mark.parametrize("keyword", ["mcast_src_ip", "unicast_src_ip"])
 def test_a_source_may_be_configured(keyword: str) -> None:
     assert spec(f"{keyword} 10.0.0.8").source == "10.0.0.8"
+
+
+def test_who_announces_is_told_of_rivals_and_the_source_is_tracked_if_so_asked() -> None:
+    found = spec("virtual_ipaddress_excluded {\n10.0.1.1 dev eth1\nfd00::1\n}\nmcast_src_ip 10.0.0.9\ntrack_src_ip")
+    assert found.announcers == ("announcer/eth0", "announcer/eth1")
+    assert (found.source, found.tracks_source) == ("10.0.0.9", True)
 
 
 def test_no_router_sends_from_an_address_that_any_router_here_may_hold() -> None:
