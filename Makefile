@@ -6,13 +6,16 @@ BIN = $(VENV)/bin
 PACKAGES = actors loader plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit layers bench clean
+.PHONY: help run demo-failover test lint types unit layers bench clean
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## a load-balanced service on loopback: needs neither root nor a kernel module
 	PATH="$(abspath $(BIN)):$$PATH" examples/quickstart.sh
+
+demo-failover: $(VENV)/.run ## two routers, a client, and what it loses when one of them dies: as root, with iproute2
+	$(BIN)/python examples/failover/demo.py
 
 test: lint types layers unit ## everything below, and all tests
 

@@ -145,6 +145,17 @@ class CheckerActor:
         """Run no more probes."""
         self._probe.close()
 
+    def figures(self) -> dict[str, Any]:
+        """Runs, failures, probes that hung, and of the last one how long it took and when it was, in seconds."""
+        tally = self.tally
+        return {
+            "runs": tally.runs,
+            "failures": tally.failures,
+            "hung": tally.hung,
+            "took": tally.seconds,
+            "at": tally.at,
+        }
+
     def explain(self) -> list[str]:
         """For an operator: what it checks, what it has seen, and what comes next."""
         spec, health, tally = self._spec, self._health, self.tally

@@ -9,7 +9,6 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import gevent
@@ -24,17 +23,17 @@ from actors.console import Console
 from actors.control import ControlServer
 from actors.control_client import default_path
 from actors.core.status import CheckStatus
+from actors.fleet import Fleet
+from actors.logs import is_terminal
 from actors.messages import Crash, Died, Message, Revive, Shutdown, Stop, Stopped
+from actors.nursery import Nursery
 from actors.planes import DataPlane, PlaneUnavailable
-from actors.planes.dry import DryRunAddresses, DryRunWire
 from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import DryRunPlane
-from actors.planes.netlink import NetlinkAddresses, NetlinkLinks
 from actors.planes.userspace import UserspacePlane
-from actors.planes.wire import RawWire
-from actors.probing import PluginProbes
+from actors.ports import network, probing
+from actors.process import Orders, scheduling_of
 from actors.runtime.engine import Engine
-from actors.runtime.lanes import Lanes
 from actors.snapshot import Snapshot
 from actors.spawner import DryRunSpawner, Spawner
 from actors.supervisor_actor import Reload, SupervisorActor
@@ -59,14 +58,20 @@ class Settings(msgspec.Struct, frozen=True):
     dry_run: bool = False
     socket: Path | None = None
     console: Path | None = None
+    log_level: str = "info"
+    log_format: str = "auto"
 
 
 class Daemon:
     """The whole program in this process, and the spawner beside it."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Read the configuration; raises `ConfigurationError` with every diagnostic."""
+    def __init__(self, settings: Settings, nursery: Nursery | None = None) -> None:
+        """Read the configuration; raises `ConfigurationError` with every diagnostic.
+
+        Other processes come out of the ``nursery``; without one everything is in this process.
+        """
         self._settings = settings
+        self._nursery = nursery
         self._configuration = Configuration(settings.conf)
         loaded = self._configuration.read()
         if loaded.config is None:
@@ -74,7 +79,7 @@ class Daemon:
         if loaded.diagnostics:
             log.warning("configuration", diagnostics=loaded.render())
         self._config = loaded.config
-        self.tree: Tree = grow(loaded.config, default_identity())
+        self.tree: Tree = self._grown(loaded.config)
         self._spared: Tree | None = None
         self._ended: AsyncResult = AsyncResult()
         self._reloading = BoundedSemaphore()
@@ -86,9 +91,6 @@ class Daemon:
         dry = self._settings.dry_run
         self._plane: DataPlane = DryRunPlane() if dry else PLANES[self._config.global_defs.dataplane]()
         self._open_plane(self._config)
-        self._wire = DryRunWire() if dry else RawWire()
-        self._addresses = DryRunAddresses() if dry else NetlinkAddresses()
-        self._links = NetlinkLinks()
         spawner = DryRunSpawner() if dry else Spawner()
         try:
             return self._serve(self._plane, spawner)
@@ -105,13 +107,15 @@ class Daemon:
     def _serve(self, plane: DataPlane, spawner: Spawner | DryRunSpawner) -> int:
         ports: dict[str, Any] = {}
         engine = Engine(ports)
-        self._probes = PluginProbes(self._configuration.found.checkers, Lanes(engine.workers))
-        ports |= {"plane": plane, "spawner": spawner, "probes": self._probes, "random": Random()}
-        ports |= {"wire": self._wire, "addresses": self._addresses, "links": self._links}
-        ports |= {"launcher": engine.system, "ended": self._ended.set}
+        self._ports = ports
         self._system = engine.system
         self._system.unsupervised = self._leaderless
-        self._snapshot = Snapshot(engine.system, lambda: self._facts(plane), self.tree.names)
+        defs = self._config.global_defs
+        self._fleet = Fleet(engine.system, self._nursery, self._orders, defs.hang_limit)
+        ports |= {"plane": plane, "spawner": spawner, "launcher": self._fleet, "ended": self._ended.set}
+        if self._nursery is None:
+            ports |= network(self._settings.dry_run) | probing(engine, self._configuration.found.checkers)
+        self._snapshot = Snapshot(engine.system, self._fleet, lambda: self._facts(plane), self.tree.names)
         self._verdicts = Verdicts(self._door.with_name("verdicts.json"))
         with self._doors():
             ports["remembered"] = self._remembered()
@@ -119,7 +123,26 @@ class Daemon:
             self._system.start("supervisor", SupervisorActor, (self.tree.children,), given)
             self._listen_to_signals()
             log.info("started", children=len(self.tree.children), dataplane=plane.name)
-            return self._wait()
+            try:
+                return self._wait()
+            finally:
+                self._fleet.close()
+
+    def _grown(self, config: Config) -> Tree:
+        shards = (config.global_defs.checker_processes or os.cpu_count() or 1) if self._nursery else 0
+        return grow(config, default_identity(), shards)
+
+    def _orders(self, name: str) -> Orders:
+        settings, defs = self._settings, self._config.global_defs
+        return Orders(
+            name,
+            settings.dry_run,
+            defs.plugin_checker_location,
+            settings.log_level,
+            settings.log_format,
+            is_terminal(),
+            scheduling_of(defs, name),
+        )
 
     def _wait(self) -> int:
         """Until the supervisor has ended; meanwhile verdicts that must outlive the program are kept."""
@@ -174,7 +197,7 @@ class Daemon:
         loaded = self._configuration.read()
         if loaded.config is None:
             return self._config, self.tree, loaded.render()
-        return loaded.config, grow(loaded.config, default_identity()), _fixed(self._config, loaded.config)
+        return loaded.config, self._grown(loaded.config), _fixed(self._config, loaded.config)
 
     def _take_over(self, config: Config, tree: Tree, refusal: str) -> None:
         try:
@@ -185,16 +208,17 @@ class Daemon:
             log.error("reload failed, nothing has changed", diagnostics=refusal)
             return
         self._config, self.tree = config, tree
-        self._probes.plugins = self._configuration.found.checkers
+        if self._nursery is None:
+            self._ports["probes"].plugins = self._configuration.found.checkers
+        self._fleet.adjust()
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))
 
     def tell(self, id: str, message: Message) -> str:
         """For the console: put a message into a mailbox."""
-        if self._system.find(id) is None and id != "supervisor":
-            return f"nobody is called {id!r}"
+        before = self._system.undelivered
         self._system.tell(id, message)
-        return f"told {id}"
+        return f"told {id}" if self._system.undelivered == before else f"nobody is called {id!r}"
 
     @contextmanager
     def _doors(self) -> Iterator[None]:
@@ -228,7 +252,6 @@ class Daemon:
             "pid": os.getpid(),
             "dataplane": plane.name,
             "config": str(self._settings.conf),
-            "network": {"discarded": dict(self._wire.errors), "link_resyncs": self._links.resyncs},
         }
 
 

@@ -5,7 +5,7 @@ import re
 import select
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 import structlog
@@ -26,25 +26,41 @@ poll: Callable[[], Any] = get_original("select", "poll")
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 
-def configure(level: str = "info", format: str = "auto", stream: TextIO | None = None) -> None:
-    """Set logging up for this process. ``level``: debug, info, warning, error. ``format``: auto, human, json."""
-    out = stream or sys.stderr  # None when the program was started with it closed
-    fd = os.open(os.devnull, os.O_WRONLY) if out is None else out.fileno()
-    terminal = os.isatty(fd)
-    human = format == "human" or (format == "auto" and terminal)
-    writer = Writer(fd)
+def configure(level: str = "info", format: str = "auto", sink: "Sink | None" = None, colors: bool = False) -> None:
+    """Set logging up for this process. ``level``: debug, info, warning, error. ``format``: auto, human, json.
+
+    Lines go to ``sink``, or to standard error, and then have colours when that is a terminal.
+    """
+    colors = colors or (sink is None and is_terminal())
+    human = format == "human" or (format == "auto" and colors)
+    writer = sink or Writer(_standard_error())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if human else "iso", utc=not human),
             mask_secrets,
             writer.note_losses,
-            *(_for_people(terminal) if human else _for_programs()),
+            *(_for_people(colors) if human else _for_programs()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=False,
     )
+
+
+def pass_on(line: str) -> None:
+    """Write a line that another process has made."""
+    structlog.get_config()["logger_factory"]().msg(line)
+
+
+def is_terminal() -> bool:
+    """Whether people read the log as it is written."""
+    return sys.stderr is not None and os.isatty(sys.stderr.fileno())
+
+
+def _standard_error() -> int:
+    # None when the program was started with it closed
+    return os.open(os.devnull, os.O_WRONLY) if sys.stderr is None else sys.stderr.fileno()
 
 
 def _for_people(colors: bool) -> list[Any]:
@@ -63,19 +79,11 @@ def mask_secrets(_: object, __: str, event: MutableMapping[str, Any]) -> Mutable
     return event
 
 
-class Writer:
-    """Writes lines to ``fd`` so that a reader that has stopped reading cannot stop the daemon.
+class Sink:
+    """Takes lines, or loses and counts them; what is lost is told in the first line that gets through."""
 
-    A write to a full pipe or a held terminal blocks the whole process, and making it non-blocking would do so for every
-    other program that shares it. So it is asked first whether it would take more, with a little patience once; what is
-    lost meanwhile is counted, and told in the first line that gets through.
-    """
-
-    def __init__(self, fd: int) -> None:
+    def __init__(self) -> None:
         self.lost = 0
-        self._fd = fd
-        self._ready = poll()
-        self._ready.register(fd, select.POLLOUT)
 
     def note_losses(self, _: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """A structlog processor: adds ``lines_lost_before`` when there were any."""
@@ -84,15 +92,37 @@ class Writer:
         return event
 
     def msg(self, line: str) -> None:
-        """Write one line, or lose it (or, of a long one, the rest)."""
-        data = (line + "\n").encode(errors="replace")
-        try:
-            complete = all(self._put(data[at : at + PIECE]) for at in range(0, len(data), PIECE))
-        except OSError:
-            complete = False  # closed by its reader: there is nowhere left to say so
-        self.lost = 0 if complete else self.lost + 1
+        """Take one line."""
+        self.lost = 0 if self.put(line) else self.lost + 1
 
     debug = info = warning = error = critical = exception = msg
+
+    def put(self, line: str) -> bool:
+        """Take one line whole, or not (or, of a long one, not the rest): whether it was taken."""
+        raise NotImplementedError
+
+
+class Writer(Sink):
+    """Writes lines to ``fd`` so that a reader that has stopped reading cannot stop the daemon.
+
+    A write to a full pipe or a held terminal blocks the whole process, and making it non-blocking would do so for every
+    other program that shares it. So it is asked first whether it would take more, with a little patience once; what is
+    lost meanwhile is counted, and told in the first line that gets through.
+    """
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+        self._ready = poll()
+        self._ready.register(fd, select.POLLOUT)
+
+    def put(self, line: str) -> bool:
+        """Write one line."""
+        data = (line + "\n").encode(errors="replace")
+        try:
+            return all(self._put(data[at : at + PIECE]) for at in range(0, len(data), PIECE))
+        except OSError:
+            return False  # closed by its reader: there is nowhere left to say so
 
     def _put(self, piece: bytes) -> bool:
         ready = bool(self._ready.poll(0 if self.lost else PATIENCE))

@@ -14,8 +14,10 @@ from actors.configuration import ConfigurationError, check
 from actors.control import AlreadyInUse
 from actors.daemon import EXIT_CONFIGURATION, EXIT_FATAL, Daemon, Settings
 from actors.logs import configure
+from actors.nursery import Nursery
 from actors.picture import picture
 from actors.planes import PlaneUnavailable
+from actors.process import serve
 
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -27,7 +29,7 @@ FORMATS = ("auto", "human", "json")
 @click.option("--check", "only_check", is_flag=True, help="Check CONF: 0 good, 4 unreadable, 5 errors or warnings.")
 @click.option("--tree", "only_tree", is_flag=True, help="Print the supervision tree of the configuration.")
 @click.option("--dry-run", is_flag=True, help="Run the checkers, but only log the edits of the data plane.")
-@click.option("--single-process", is_flag=True, help="Keep every actor in this process (as now is always so).")
+@click.option("--single-process", is_flag=True, help="Keep every actor in this process.")
 @click.option("--socket", type=click.Path(path_type=Path), help="Path of the control socket for understudyctl.")
 @click.option("--console", type=click.Path(path_type=Path), help="Open the backdoor console on this Unix socket.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
@@ -48,7 +50,9 @@ def main(
     if only_check:
         sys.exit(check(conf))
     try:
-        daemon = Daemon(Settings(conf, dry_run=dry_run, socket=socket, console=console))
+        settings = Settings(conf, dry_run, socket, console, log_level, log_format)
+        nursery = None if single_process or only_tree else Nursery(serve)
+        daemon = Daemon(settings, nursery)
         if only_tree:
             click.echo(picture(daemon.tree))
             return

@@ -131,6 +131,12 @@ class Probed(Message, frozen=True):
     crash: str = ""
 
 
+class Lost(Message, frozen=True):
+    """A process has ended and been replaced: nobody lives in it yet."""
+
+    process: str
+
+
 class Revive(Message, frozen=True):
     """Asks the supervisor to start a child that waits for its restart, now."""
 

@@ -1,13 +1,11 @@
 """What an operator sees: the whole state as plain data, joined from configuration, board and living actors."""
 
-import gc
-import os
 import time
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import gevent
-from greenlet import greenlet
 
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.core.quorum import Member
@@ -22,7 +20,9 @@ from actors.core.status import (
     VrrpStatus,
 )
 from actors.core.table import endpoint
+from actors.fleet import Fleet
 from actors.group_actor import GroupActor, GroupSpec
+from actors.inside import explain, figures, internals, network_figures
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.runtime.system import System
@@ -36,13 +36,22 @@ TURN = 0.01
 """Seconds for which a long answer may hold the event loop at a time."""
 
 
+Figures = Mapping[str, Mapping[str, Any]]
+"""What actors count, by their ids."""
+
+
 class Snapshot:
     """Answers ``status``, ``tree`` and ``why``. Reading changes nothing and logs nothing."""
 
     def __init__(
-        self, system: System, facts: Callable[[], Mapping[str, Any]], names: Mapping[str, tuple[str, ...]]
+        self,
+        system: System,
+        fleet: Fleet,
+        facts: Callable[[], Mapping[str, Any]],
+        names: Mapping[str, tuple[str, ...]],
     ) -> None:
         self._system = system
+        self._fleet = fleet
         self._facts = facts
         self._began = time.monotonic()
         self.names = names
@@ -52,23 +61,33 @@ class Snapshot:
 
         Others run between two rows: each row is of one moment, all of them together are not.
         """
+        figures = self._figures()
         return {
             "version": VERSION,
             "uptime": round(time.monotonic() - self._began, 3),
             **self._facts(),
-            "checkers": [self._checker(charge) for charge in self._in_turns(CheckerActor)],
+            "network": self._network(),
+            "checkers": [self._checker(charge, figures) for charge in self._in_turns(CheckerActor)],
             "servers": [row for charge in self._in_turns(IpvsActor) for row in self._servers(charge)],
             "services": [self._service(charge) for charge in self._in_turns(IpvsActor)],
-            "routers": [self._router(charge) for charge in self._in_turns(VrrpActor)],
+            "routers": [self._router(charge, figures) for charge in self._in_turns(VrrpActor)],
             "groups": [self._group(charge) for charge in self._in_turns(GroupActor)],
         }
 
-    def _router(self, charge: Charge) -> dict[str, Any]:
+    def _figures(self) -> Figures:
+        """The figures of all actors that have any, wherever they live."""
+        return ChainMap(figures(self._system), *(said for said in self._fleet.ask("figures").values() if said))
+
+    def _network(self) -> dict[str, Any]:
+        """What was read from the network for nobody, and how often news of links were lost."""
+        said = [network_figures(self._system.ports), *self._fleet.ask("network").values()]
+        return next((each for each in said if each), {"discarded": {}, "link_resyncs": 0})
+
+    def _router(self, charge: Charge, figures: Figures) -> dict[str, Any]:
         spec: VrrpSpec = charge.child.args[0]
         board = self._supervisor.board
         said, held = board.last(spec.id), board.last(spec.addresses)
         status = said if isinstance(said, VrrpStatus) else VrrpStatus(spec.id, "INIT", spec.router.priority)
-        actor = self._actor(charge, VrrpActor)
         return {
             "id": spec.id,
             "role": status.role,
@@ -79,7 +98,7 @@ class Snapshot:
             "vrid": spec.endpoint.vrid,
             "version": spec.router.version,
             "holds_addresses": isinstance(held, AddressStatus) and held.held,
-            "packets": dict(actor.counts) if actor else {},
+            "packets": figures.get(spec.id, {}).get("packets", {}),
             "phase": charge.phase.value,
         }
 
@@ -99,12 +118,12 @@ class Snapshot:
         """Every actor in start order with its phase, crashes and waiting messages."""
         supervisor = self._system.find(self._system.supervisor)
         mail = supervisor.mailbox if supervisor else 0
-        rows = [_row(self._system.supervisor, "SupervisorActor", 0, "RUNNING", 0, mail)]
+        figures = self._figures()
+        rows = [_row(self._system.supervisor, "SupervisorActor", 0, "RUNNING", 0, mail, "main")]
         for charge in self._supervisor.charges():
-            context = self._system.find(charge.child.id)
-            crashes = len(charge.ledger.crashes)
-            waiting = context.mailbox if context else 0
-            rows.append(_row(charge.child.id, charge.child.kind.__name__, 1, charge.phase.value, crashes, waiting))
+            child, crashes = charge.child, len(charge.ledger.crashes)
+            waiting = figures.get(child.id, {}).get("mailbox", 0)
+            rows.append(_row(child.id, child.kind.__name__, 1, charge.phase.value, crashes, waiting, child.process))
         return rows
 
     def why(self, id: str) -> list[str]:
@@ -113,8 +132,9 @@ class Snapshot:
         if charge is None:
             near = [c.child.id for c in self._supervisor.charges() if id in c.child.id][:5]
             raise LookupError(f"nobody is called {id!r}" + (f"; near: {', '.join(near)}" if near else ""))
-        context = self._system.find(id)
-        said = context.actor.explain() if context and hasattr(context.actor, "explain") else []
+        said = self._fleet.explain(id)
+        if said is None:
+            said = explain(self._system, id)
         return [f"{id} is {charge.phase.value}", *said, *self._crashes(charge)]
 
     def checks(self, ids: Collection[str]) -> list[CheckStatus]:
@@ -122,18 +142,9 @@ class Snapshot:
         said = (self._supervisor.board.last(id) for id in sorted(ids))
         return [status for status in said if isinstance(status, CheckStatus)]
 
-    def internals(self) -> dict[str, int]:
-        """Counts of what could leak; of the greenlets those that are younger than the last start or reload.
-
-        Finding the greenlets looks at every object that the collector does: not for polling.
-        """
-        return {
-            "actors": len(self._system.alive()),
-            "greenlets": sum(isinstance(each, greenlet) for each in gc.get_objects()),
-            "threads": len(os.listdir("/proc/self/task")),
-            "descriptors": len(os.listdir("/proc/self/fd")),
-            "undelivered": self._system.undelivered,
-        }
+    def internals(self) -> dict[str, Any]:
+        """Counts of what could leak, of this process and of the others by name."""
+        return {**internals(self._system), "processes": self._fleet.processes(self._fleet.ask("internals"))}
 
     @property
     def _supervisor(self) -> SupervisorActor:
@@ -163,7 +174,7 @@ class Snapshot:
             return []
         return [f"crashed {last.crashes} times of late; the last error: {last.error.strip().splitlines()[-1]}"]
 
-    def _checker(self, charge: Charge) -> dict[str, Any]:
+    def _checker(self, charge: Charge, figures: Figures) -> dict[str, Any]:
         spec: CheckerSpec = charge.child.args[0]
         board = self._supervisor.board
         said = board.last(spec.id)
@@ -179,17 +190,15 @@ class Snapshot:
             "phase": charge.phase.value,
             "crashes": len(charge.ledger.crashes),
             "subscribers": len(board.audience(spec.id)),
-            **self._tally(charge),
+            **self._tally(figures.get(spec.id, {})),
         }
 
-    def _tally(self, charge: Charge) -> dict[str, Any]:
-        actor = self._actor(charge, CheckerActor)
-        if actor is None:
-            return {"runs": 0, "failures": 0, "hung": 0, "latency": None, "age": None}
-        tally = actor.tally
-        age = round(self._system.clock.now() - tally.at, 3) if tally.at else None
-        latency = round(tally.seconds, 6) if tally.at else None
-        return {"runs": tally.runs, "failures": tally.failures, "hung": tally.hung, "latency": latency, "age": age}
+    def _tally(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        counts = {name: said.get(name, 0) for name in ("runs", "failures", "hung")}
+        if not said.get("at"):
+            return {**counts, "latency": None, "age": None}
+        age = round(self._system.clock.now() - said["at"], 3)
+        return {**counts, "latency": round(said["took"], 6), "age": age}
 
     def _service(self, charge: Charge) -> dict[str, Any]:
         spec: ServiceSpec = charge.child.args[0]
@@ -250,13 +259,13 @@ class Snapshot:
         }
 
 
-def _row(id: str, kind: str, depth: int, phase: str, crashes: int, mailbox: int) -> dict[str, Any]:
+def _row(id: str, kind: str, depth: int, phase: str, crashes: int, mailbox: int, process: str) -> dict[str, Any]:
     return {
         "id": id,
         "kind": kind,
         "depth": depth,
         "phase": phase,
         "crashes": crashes,
-        "process": "main",
+        "process": process,
         "mailbox": mailbox,
     }

@@ -12,7 +12,7 @@ import msgspec
 from actors.core.board import Board
 from actors.core.restart import Escalate, Ledger, Policy, Restart, crashed
 from actors.core.status import AnyStatus, ChildStatus, Phase
-from actors.messages import Died, Message, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe
+from actors.messages import Died, Lost, Message, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe
 from actors.runtime.actor import Context
 
 
@@ -41,6 +41,7 @@ class Launcher(Protocol):
         args: tuple[Any, ...] = (),
         ports: tuple[str, ...] = (),
         last: AnyStatus | None = None,
+        process: str = "main",
     ) -> int:
         """Start an actor and return its incarnation number."""
 
@@ -212,6 +213,22 @@ class SupervisorActor:
                 charge.phase = Phase.STOPPED
                 self._tell_phase(charge)
 
+    def lost(self, message: Lost) -> None:
+        """All children that lived in a process are dead, and none of them is to blame: they start again, in order."""
+        charges = [each for each in self.charges() if each.child.process == message.process and each.alive]
+        self._context.log.warning("children start again", process=message.process, children=len(charges))
+        for charge in charges:
+            self._end(charge)
+        stopping = next((each.child.id for each in charges if each.child.id == self._stopping), "")
+        for charge in charges:
+            if charge.child.id != stopping:
+                self._start(charge)
+        if stopping:
+            self._context.cancel(f"stop {stopping}")
+            self._stopping = None
+            self._steps.appendleft(Step(stopping, self._final))
+            self._go_on()
+
     def _adopt(self, child: Child) -> None:
         charge = self._charges[child.id] = Charge(child)
         self._start(charge)
@@ -219,7 +236,7 @@ class SupervisorActor:
     def _start(self, charge: Charge) -> None:
         child = charge.child
         last = self.board.last(child.id)
-        charge.incarnation = self._launcher.start(child.id, child.kind, child.args, child.ports, last)
+        charge.incarnation = self._launcher.start(child.id, child.kind, child.args, child.ports, last, child.process)
         charge.alive = True
         if charge.phase is not Phase.PARKED:
             charge.phase = Phase.RUNNING
@@ -349,6 +366,7 @@ _RULES: dict[type, Callable[[SupervisorActor, Any], None]] = {
     Died: SupervisorActor.died,
     Stopped: SupervisorActor.stopped,
     Revive: SupervisorActor.revive,
+    Lost: SupervisorActor.lost,
     Calm: SupervisorActor.calm,
     Reload: SupervisorActor.reload,
     Shutdown: SupervisorActor.shutdown,

@@ -14,6 +14,7 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from zlib import crc32
 
 import msgspec
 
@@ -24,6 +25,7 @@ from actors.core.restart import Beyond, Policy
 from actors.core.table import Destination, Service, ServiceKey, endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.notify_actor import FAREWELL, NotifyActor
+from actors.process import CHECKERS, FOLDERS, VRRP
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.routers import program, routers
 from actors.supervisor_actor import Child
@@ -82,8 +84,11 @@ class Tree(msgspec.Struct, frozen=True):
     names: dict[str, tuple[str, ...]]
 
 
-def grow(config: Config, identity: Identity | None = None) -> Tree:
-    """Everybody whom ``config`` asks for. ``identity`` is whose programs run that name nobody."""
+def grow(config: Config, identity: Identity | None = None, shards: int = 0) -> Tree:
+    """Everybody whom ``config`` asks for. ``identity`` is whose programs run that name nobody.
+
+    ``shards`` is how many processes share the checkers; with 0 everybody lives in main.
+    """
     checks = Checks(config)
     default = config.global_defs.script_user or identity or Identity("")
     servers = [_servers(service, checks, default) for service in config.virtual_servers]
@@ -95,7 +100,18 @@ def grow(config: Config, identity: Identity | None = None) -> Tree:
         *(_service(service, default) for service in config.virtual_servers),
         *vrrp,
     )
-    return Tree(children, dict(checks.names()))
+    housed = tuple(msgspec.structs.replace(child, process=home(child.id, shards)) for child in children)
+    return Tree(housed, dict(checks.names()))
+
+
+def home(id: str, shards: int) -> str:
+    """The process in which an actor lives: all of VRRP in one of its own, checkers shared out, the rest in main."""
+    folder = id.partition("/")[0] + "/"
+    if not shards:
+        return "main"
+    if folder in FOLDERS[CHECKERS]:
+        return f"{CHECKERS}-{crc32(id.encode()) % shards + 1}"
+    return VRRP if folder in FOLDERS[VRRP] else "main"
 
 
 def service_id(service: VirtualServer) -> str:

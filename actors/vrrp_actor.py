@@ -173,6 +173,10 @@ class VrrpActor:
         if self._open:
             self._wire.close(self._spec.endpoint)
 
+    def figures(self) -> dict[str, Any]:
+        """Packets by what became of them."""
+        return {"packets": dict(self.counts)}
+
     def explain(self) -> list[str]:
         """For an operator: the role, its cause, the sum of the priority, and what came over the wire."""
         state, spec = self._state, self._spec
@@ -310,12 +314,12 @@ class VrrpActor:
             self._note("advert is odd", remark.oddity.value, remark.detail, source)
         self._feed(Heard(advert.priority, advert.interval_cs, source))
 
-    def _note(self, event: str, reason: str, detail: str, source: str) -> None:
+    def _note(self, event: str, reason: str, detail: str, peer: str) -> None:
         """Counted each time, told once in a while."""
         self.counts[reason] += 1
         more = self._warnings.admit(reason, self._context.now())
         if more is not None:
-            self._context.log.warning(event, reason=reason, detail=detail, source=source, more_like_it=more)
+            self._context.log.warning(event, reason=reason, detail=detail, peer=peer, more_like_it=more)
 
     def _ring(self, timer: Timer) -> None:
         """Before a timer that is late by more than an interval is believed, what lies on the wire is read."""
@@ -359,17 +363,18 @@ class VrrpActor:
         self._context.at(timer.value, when, TimerDue(timer))
 
     def _send(self, priority: int) -> None:
+        """To each destination, whatever became of the one before: a peer that hears nothing takes over."""
         if not self._open:
             return
         advert = msgspec.structs.replace(self._spec.advert, priority=priority)
-        try:
-            for destination in self._spec.endpoint.destinations:
-                as_v2 = self._spec.expected.v3_checksum_as_v2
-                pdu = encode_advert(advert, self._router.address, destination, as_v2)
+        as_v2 = self._spec.expected.v3_checksum_as_v2
+        for destination in self._spec.endpoint.destinations:
+            pdu = encode_advert(advert, self._router.address, destination, as_v2)
+            try:
                 self._wire.send(self._spec.endpoint, destination, pdu)
-            self.counts["sent"] += 1
-        except PlaneError as error:
-            self._context.log.error("advert not sent", error=str(error))
+                self.counts["sent"] += 1
+            except PlaneError as error:
+                self._note("advert not sent", f"not sent to {destination}", str(error), destination)
 
     def _publish(self) -> None:
         if not self._begun:

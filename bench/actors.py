@@ -1,6 +1,6 @@
 """Bytes per idle actor, and messages per second.
 
-    python -m bench.actors [--actors 50000]
+python -m bench.actors [--actors 50000]
 """
 
 import argparse
@@ -12,6 +12,7 @@ import gevent
 import psutil
 
 from actors.core.status import CheckStatus, Verdict
+from actors.fleet import Fleet
 from actors.messages import Settle
 from actors.runtime.actor import Context
 from actors.runtime.engine import Engine
@@ -47,7 +48,7 @@ def grow(actors: int) -> tuple[Engine, float, float]:
     """Start them under a supervisor; bytes of memory and seconds of CPU for each."""
     ports: dict[str, Any] = {}
     engine = Engine(ports)
-    ports |= {"launcher": engine.system, "ended": print}
+    ports |= {"launcher": Fleet(engine.system), "ended": print}
     gc.collect()
     memory, cpu = psutil.Process().memory_info().rss, time.process_time()
     children = tuple(Child(f"check/{n}", Idle) for n in range(actors))

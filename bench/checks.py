@@ -83,6 +83,7 @@ def run_daemon(kind: str, rate: int, seconds: float, port: int) -> dict[str, flo
 def grow(kind: str, rate: int, port: int) -> Any:
     """A system of ``rate`` checkers."""
     from actors.checker_actor import CheckerActor, CheckerSpec
+    from actors.fleet import Fleet
     from actors.probing import PluginProbes
     from actors.runtime.engine import Engine
     from actors.runtime.lanes import Lanes
@@ -96,7 +97,7 @@ def grow(kind: str, rate: int, port: int) -> Any:
     options = tuple((name, value) for name, value in given.items() if name in names)
     ports: dict[str, Any] = {}
     engine = Engine(ports)
-    ports |= {"launcher": engine.system, "ended": print, "random": Random(1)}
+    ports |= {"launcher": Fleet(engine.system), "ended": print, "random": Random(1)}
     ports["probes"] = PluginProbes(plugins, Lanes(engine.workers))
     specs = (
         CheckerSpec(f"check/{n}", KEYWORDS[kind], False, HOST, port, interval=1.0, options=options) for n in range(rate)

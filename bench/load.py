@@ -1,6 +1,6 @@
 """Times the loader on large configurations of several shapes: CPU seconds, lines a second, a reload after one change.
 
-    python -m bench.load [REAL_SERVERS]
+python -m bench.load [REAL_SERVERS]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """How soon every checker has run: the real daemon with thousands of different checkers, from its start.
 
-    python -m bench.start [--checkers 5000] [--keyword RT_TCP_CHECK]
+python -m bench.start [--checkers 5000] [--keyword RT_TCP_CHECK]
 """
 
 import argparse

@@ -27,8 +27,9 @@ def global_defs(draft: Draft, users: frozenset[str]) -> dict[str, Any]:
         if users and user not in users:
             draft.error("script_user", f"no user {shown(user)} on this machine")
         fields["script_user"] = Identity(user, glued or second.removeprefix(":"))
-    if "vrrp_cpu_affinity" in fields:
-        fields["vrrp_cpu_affinity"] = tuple(map(int, fields["vrrp_cpu_affinity"]))
+    for key in ("vrrp_cpu_affinity", "checker_cpu_affinity"):
+        if key in fields:
+            fields[key] = tuple(map(int, fields[key]))
     for key, own in (("vrrp_mcast_group4", 4), ("vrrp_mcast_group6", 6)):
         if key in fields and not (family(fields[key]) == own and is_multicast(fields[key])):
             draft.error(key, f"{fields[key]} is not an IPv{own} multicast address")

@@ -65,6 +65,12 @@ class GlobalDefs(VrrpDefaults):
     smtp_connect_timeout: float = option("seconds", 30.0, min=TICK, max=MONTH, unit="s", help="limit for a mail")
     plugin_checker_location: str = option("str", "", help="folder of further checker plugins, relative to this file")
     dataplane: str = option("str", "ipvs", choices=("ipvs", "userspace"), help="kernel or this program")
+    checker_priority: int = option("int", 0, min=-20, max=19, help="nice value of the processes of checkers")
+    checker_rt_priority: int = option("int", 0, min=1, max=99, help="their SCHED_RR priority; unsaid: not real-time")
+    checker_no_swap: bool = option("bool", False, bare=True, help="keep their memory out of swap")
+    checker_cpu_affinity: tuple[int, ...] = option("words", (), pattern="[0-9]{1,4}", help="numbers of their CPUs")
+    checker_processes: int = option("int", 0, min=1, max=64, help="processes that share the checkers; one a core")
+    hang_limit: float = option("seconds", 10.0, min=1, max=MONTH, unit="s", help="silence of a process that ends it")
     script_user: Identity | None = beside("script_user", Identity, help="user and group that programs run as")
     at: Position = position()
 

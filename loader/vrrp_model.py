@@ -188,6 +188,6 @@ class VrrpDefaults:
     v3_checksum_as_v2: bool = option("bool", False, bare=True, help="v3_checksum_as_v2 of all")
     vrrp_strict: bool = option("bool", False, bare=True, help="strict_mode of all")
     vrrp_priority: int = option("int", 0, min=-20, max=19, help="nice value of the VRRP process")
-    vrrp_rt_priority: int = option("int", 0, min=1, max=99, help="its SCHED_RR priority; unsaid: not real-time")
-    vrrp_no_swap: bool = option("bool", False, bare=True, help="keep its memory out of swap")
+    vrrp_rt_priority: int = option("int", 0, min=1, max=99, help="its SCHED_RR priority; unsaid: 1")
+    vrrp_no_swap: bool = option("bool", False, bare=True, help="taken, and of no effect: it is always so")
     vrrp_cpu_affinity: tuple[int, ...] = option("words", (), pattern="[0-9]{1,4}", help="numbers of its CPUs")

@@ -18,6 +18,7 @@ VALUES = ("actors.messages", *CORE)
 EVERYTHING = ("*",)
 
 WIRING = ("main", "daemon", "configuration", "tree", "picture", "snapshot", "probing", "routers", "addressing")
+WIRING += ("fleet", "process", "ports", "inside")
 ASSEMBLY = tuple(f"actors.{name}" for name in WIRING)
 """See everything, and are seen by each other alone."""
 
@@ -42,6 +43,8 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.ctl", ("actors.control_client", "actors.ctl_view"), {*sys.stdlib_module_names, "click"}),
     ("actors.ctl_view", (), {*sys.stdlib_module_names, "rich"}),
     ("actors.logs", (), None),
+    ("actors.nursery", (), None),
+    ("actors.scheduling", (), None),
     ("actors.verdicts", VALUES, None),
     ("actors.__init__", (), set()),
     *((module, EVERYTHING, None) for module in ASSEMBLY),

@@ -47,13 +47,36 @@ class Bench:
         return [context.id for context in self.system.alive() if context.id != "supervisor"]
 
 
+class Here:
+    """Brings everybody to life in one system, wherever they belong. ``homes`` tells where that was."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self.homes: dict[str, str] = {}
+
+    def start(
+        self,
+        id: str,
+        kind: type,
+        args: tuple[Any, ...] = (),
+        ports: tuple[str, ...] = (),
+        last: AnyStatus | None = None,
+        process: str = "main",
+    ) -> int:
+        self.homes[id] = process
+        return self._system.start(id, kind, args, ports, last)
+
+    def abandon(self, id: str) -> None:
+        self._system.abandon(id)
+
+
 class World(Bench):
     """A bench with a supervisor and its children. ``codes`` are the exit codes that it has ended with."""
 
     def __init__(self, children: tuple[Child, ...] = (), ports: Mapping[str, Any] | None = None) -> None:
         super().__init__(ports)
         self.codes: list[int] = []
-        self.ports |= {"launcher": self.system, "ended": self.codes.append}
+        self.ports |= {"launcher": Here(self.system), "ended": self.codes.append}
         self.system.start("supervisor", SupervisorActor, (children,), ("launcher", "ended"))
         self.settle()
 

@@ -202,18 +202,6 @@ def _fault_of_fields(packet: Vrrp2 | Vrrp3) -> Reject | None:
     return None if packet.type == ADVERTISEMENT else Reject(Reason.TYPE, f"type {packet.type}")
 
 
-def encode_datagram(pdu: bytes, source: str, destination: str, identification: int, ttl: int = 255) -> bytes:
-    """The whole IPv4 datagram of a VRRP message, for a socket with IP_HDRINCL.
-
-    ``identification`` is a counter of the sender's, 1 to 65535: the kernel puts its own in the place of 0. ``ttl`` is
-    255 but for ``unicast_ttl``. Raises ValueError for an address that is not IPv4, and for numbers out of range.
-    """
-    if not (0 <= identification <= 0xFFFF and 0 <= ttl <= 0xFF):
-        raise ValueError(f"identification {identification} or ttl {ttl} does not fit an IPv4 header")
-    ends = {"src": _of_family(source, 4), "dst": _of_family(destination, 4)}
-    return bytes(ip.IP(tos=TOS, id=identification, ttl=ttl, p=PROTOCOL, data=pdu, **ends))
-
-
 class Ipv4(dpkt.Packet):
     """dpkt's IPv4 header alone: what follows it is not guessed at."""
 

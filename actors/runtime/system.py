@@ -22,6 +22,10 @@ class CrashedOnRequest(Exception):
     """What a `Crash` message raises in its receiver."""
 
 
+def _nowhere(id: str, message: Any) -> bool:
+    return False
+
+
 def _unsupervised(last_message: Obituary) -> None:
     structlog.get_logger().critical("the supervisor has ended", last=last_message)
 
@@ -32,6 +36,7 @@ class System:
     ``spawn(work, *args)`` must have ``work(*args)`` called soon, in order, where it may block: an idle actor that
     gets mail is carried out so. ``ports`` are the things that actors of this process are given by name: planes,
     probers, the spawner. ``unsupervised`` gets the last message of the supervisor itself: nobody is left to restart it.
+    ``elsewhere(id, message)`` is tried for who does not live here, and answers whether the message went somewhere.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class System:
         self.ports = ports
         self.supervisor = supervisor
         self.unsupervised = unsupervised
+        self.elsewhere: Callable[[str, Any], bool] = _nowhere
         self.undelivered = 0
         self._spawn = spawn
         self._contexts: dict[str, Context] = {}
@@ -58,23 +64,27 @@ class System:
         args: tuple[Any, ...] = (),
         ports: tuple[str, ...] = (),
         last: AnyStatus | None = None,
+        *,
+        incarnation: int = 0,
     ) -> int:
         """Bring actor ``id`` to life and return its incarnation number. Its hooks run later, in order of the starts.
 
         An earlier incarnation that is still there is abandoned. A port that does not exist is the actor's death.
+        Without a number of its own (0) it gets the next one.
         """
         self.abandon(id)
-        context = self._contexts[id] = Context(self, id, kind.__name__, self.next_generation(), last)
+        number = incarnation or self.next_generation()
+        context = self._contexts[id] = Context(self, id, kind.__name__, number, last)
         self.deliver(context, _Birth(kind, args, ports))
         return context.incarnation
 
     def tell(self, id: str, message: Any) -> None:
         """Deliver to the living actor ``id``, else count the loss."""
         context = self._contexts.get(id)
-        if context is None:
+        if context is not None:
+            self.deliver(context, message)
+        elif not self.elsewhere(id, message):
             self.undelivered += 1
-            return
-        self.deliver(context, message)
 
     def deliver(self, context: Context, message: Any) -> None:
         """Put ``message`` into a mailbox and see that it is read. `Stop` jumps the mailbox."""

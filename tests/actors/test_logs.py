@@ -55,13 +55,13 @@ def test_with_a_closed_standard_error_the_log_goes_nowhere_and_nobody_is_harmed(
     monkeypatch.setattr(sys, "stderr", None)
     configure()
     structlog.get_logger().error("lost")
-    configure("info", "auto", pipe.stream)
+    configure("info", "auto", Writer(pipe.stream.fileno()))
     structlog.get_logger().error("told")
     assert objects(pipe) == [{"event": "told", "level": "error"}]
 
 
 def test_off_a_terminal_each_line_is_an_object_with_a_time(pipe: Pipe) -> None:
-    configure("info", "auto", pipe.stream)
+    configure("info", "auto", Writer(pipe.stream.fileno()))
     structlog.get_logger().bind(actor="check/web").info("verdict", now="OK", of=(1, 2), kind=Pipe)
     whole = json.loads(pipe.lines()[0])
     assert whole.pop("timestamp").endswith("Z")
@@ -71,7 +71,7 @@ def test_off_a_terminal_each_line_is_an_object_with_a_time(pipe: Pipe) -> None:
 
 
 def test_for_people_a_line_has_no_colour_codes_off_a_terminal(pipe: Pipe) -> None:
-    configure("info", "human", pipe.stream)
+    configure("info", "human", Writer(pipe.stream.fileno()))
     structlog.get_logger().info("verdict", now="OK")
     (line,) = pipe.lines()
     assert line[15:].split() == ["[info", "]", "verdict", "now=OK"]
@@ -79,7 +79,7 @@ def test_for_people_a_line_has_no_colour_codes_off_a_terminal(pipe: Pipe) -> Non
 
 
 def test_below_the_level_nothing_is_written(pipe: Pipe) -> None:
-    configure("warning", "json", pipe.stream)
+    configure("warning", "json", Writer(pipe.stream.fileno()))
     log = structlog.get_logger()
     log.info("quiet")
     log.warning("loud")
@@ -87,7 +87,7 @@ def test_below_the_level_nothing_is_written(pipe: Pipe) -> None:
 
 
 def test_an_exception_comes_with_its_traceback_in_one_line(pipe: Pipe) -> None:
-    configure("info", "json", pipe.stream)
+    configure("info", "json", Writer(pipe.stream.fileno()))
     try:
         raise RuntimeError("boom")
     except RuntimeError:
@@ -108,7 +108,7 @@ def test_secrets_are_masked_by_name_one_level_down_and_within_urls() -> None:
 
 
 def test_a_reader_that_does_not_read_loses_lines_and_is_told_how_many(pipe: Pipe) -> None:
-    configure("info", "json", pipe.stream)
+    configure("info", "json", Writer(pipe.stream.fileno()))
     log = structlog.get_logger()
     pipe.fill()
     log.info("lost")

@@ -89,6 +89,11 @@ def test_who_announces_is_told_of_rivals_and_the_source_is_tracked_if_so_asked()
     assert (found.source, found.tracks_source) == ("10.0.0.9", True)
 
 
+@pytest.mark.parametrize("keyword", ["mcast_src_ip", "unicast_src_ip"])
+def test_a_source_may_be_configured(keyword: str) -> None:
+    assert spec(f"{keyword} 10.0.0.8").source == "10.0.0.8"
+
+
 def test_no_router_sends_from_an_address_that_any_router_here_may_hold() -> None:
     second = STEM.format(vips="10.0.0.2", inside="virtual_ipaddress_excluded 10.0.0.3").replace(" a ", " b ", 1)
     assert spec(before=second.replace(" 51", " 52")).virtual == ("10.0.0.2", "10.0.0.3", "10.0.0.1")

@@ -35,6 +35,7 @@ class MemoryWire:
         self.heard: Callable[[Received], None] | None = None
         self.unread: list[Received] = []
         self.source = ""
+        self.unreachable: set[str] = set()
 
     def open(self, endpoint: Endpoint, source: str, heard: Callable[[Received], None]) -> None:
         self.heard, self.source = heard, source
@@ -43,6 +44,8 @@ class MemoryWire:
         self.heard = None
 
     def send(self, endpoint: Endpoint, destination: str, pdu: bytes) -> None:
+        if destination in self.unreachable:
+            raise PlaneError(f"sending to {destination} on eth0: no")
         advert = decode_advert(pdu, self.source, destination)
         assert isinstance(advert, Advert)
         self.sent.append(advert)
@@ -103,12 +106,17 @@ class Lan:
     """One router with its link and addresses, under a supervisor."""
 
     def __init__(
-        self, follows: tuple[Follow, ...] = (), source: str = "", tracks_source: bool = False, **router: object
+        self,
+        follows: tuple[Follow, ...] = (),
+        source: str = "",
+        tracks_source: bool = False,
+        destinations: tuple[str, ...] = (GROUP,),
+        **router: object,
     ) -> None:
-        self.source, self.tracks_source = source, tracks_source
+        self.tracks_source = tracks_source
         self.wire, self.links = MemoryWire(), MemoryLinks()
         self.addresses = MemoryAddresses(self.links)
-        self.follows = follows
+        self.follows, self.source, self.destinations = follows, source, destinations
         ports = {"wire": self.wire, "addresses": self.addresses, "links": self.links}
         self.world = World(self.children(**router), ports)
         self.world.advance(0)
@@ -117,7 +125,7 @@ class Lan:
         spec = VrrpSpec(
             "vrrp/VI_1",
             Router(address="", **router),  # type: ignore[arg-type]
-            Endpoint("eth0", 4, 51, (GROUP,)),
+            Endpoint("eth0", 4, 51, self.destinations),
             ADVERT,
             Expected(2, 51, 100, (VIP,), GROUP),
             virtual=(VIP,),

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.core.packet import encode_advert
 from actors.core.packet_values import Advert
@@ -67,21 +68,22 @@ def test_an_advert_with_other_addresses_is_heard_and_remarked_on() -> None:
     assert (lan.role, counts(lan)) == ("BACKUP", {"heard": 1, "heard with other addresses": 1})
 
 
-def test_a_flood_of_bad_packets_is_one_line_a_minute_for_each_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def warned(lines: list[Any]) -> list[tuple[str, ...]]:
+    """The warnings among log lines: what, why, of whom, and how many were held back."""
+    told = ("event", "reason", "detail", "peer", "more_like_it")
+    return [tuple(line[name] for name in told) for line in lines if line["log_level"] == "warning"]
+
+
+def test_a_flood_of_bad_packets_is_one_line_a_minute_for_each_reason() -> None:
     lan = Lan()
-    lines: list[tuple[str, dict[str, Any]]] = []
-    log = lan.world.system.find("vrrp/VI_1").log  # type: ignore[union-attr]
-    monkeypatch.setattr(
-        type(log), "warning", lambda self, event, **fields: lines.append((event, fields)), raising=False
-    )
-    hear(lan, *([forged(ttl=254)] * 5000), *([forged(source="10.0.0.1")] * 5000))
-    lan.world.advance(60.0)
-    hear(lan, forged(ttl=254))
-    told = [(event, fields["reason"], fields["more_like_it"]) for event, fields in lines]
-    assert told == [
-        ("advert discarded", "the TTL or hop limit is not 255", 0),
-        ("advert discarded", "sent from our own address", 0),
-        ("advert discarded", "the TTL or hop limit is not 255", 4999),
+    with capture_logs() as lines:
+        hear(lan, *([forged(ttl=254)] * 5000), *([forged(source="10.0.0.1")] * 5000))
+        lan.world.advance(60.0)
+        hear(lan, forged(ttl=254))
+    assert warned(lines) == [
+        ("advert discarded", "the TTL or hop limit is not 255", "254", "10.0.0.2", 0),
+        ("advert discarded", "sent from our own address", "10.0.0.1", "10.0.0.1", 0),
+        ("advert discarded", "the TTL or hop limit is not 255", "254", "10.0.0.2", 4999),
     ]
 
 
@@ -115,6 +117,26 @@ def test_without_an_address_of_its_own_it_is_silent_and_begins_when_one_comes(ad
     assert (lan.role, lan.wire.sent) == ("BACKUP", [])
     lan.world.advance(3.62)
     assert (lan.role, len(lan.wire.sent)) == ("MASTER", 1)
+
+
+def test_a_configured_source_is_sent_from_and_compared_with() -> None:
+    lan = Lan(source="10.0.0.7")
+    lan.world.advance(4.0)
+    assert lan.wire.source == "10.0.0.7"
+    hear(lan, forged(Advert(2, 51, 100, 100, (VIP,)), "10.0.0.6"))
+    assert lan.role == "MASTER"
+    hear(lan, forged(Advert(2, 51, 100, 100, (VIP,)), "10.0.0.8"))
+    assert lan.role == "BACKUP"
+
+
+def test_who_cannot_be_reached_costs_nobody_else_an_advert_and_is_told_of_once() -> None:
+    lan = Lan(destinations=("10.0.0.7", "10.0.0.8", "10.0.0.9"))
+    lan.wire.unreachable = {"10.0.0.8"}
+    with capture_logs() as lines:
+        lan.world.advance(5.0)
+    assert lan.world.actor("vrrp/VI_1").counts == {"sent": 4, "not sent to 10.0.0.8": 2}
+    error = "sending to 10.0.0.8 on eth0: no"
+    assert warned(lines) == [("advert not sent", "not sent to 10.0.0.8", error, "10.0.0.8", 0)]
 
 
 def test_an_owner_sends_from_the_address_that_it_owns() -> None:

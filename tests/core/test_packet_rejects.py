@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.packet import Datagram, decode_advert, decode_datagram, encode_advert, encode_datagram
+from actors.core.packet import Datagram, decode_advert, decode_datagram, encode_advert
 from actors.core.packet_values import Advert, Header, Reason, Reject
+from tests.packets import over4
 
 SOURCE, GROUP = "192.0.2.10", "224.0.0.18"
 SOURCE6, GROUP6 = "fe80::a", "ff02::12"
@@ -22,7 +23,7 @@ PDU2, PDU3, PDU6 = (
     encode_advert(V6, SOURCE6, GROUP6),
 )
 PDU_PASS = encode_advert(Advert(2, 51, 100, 100, TWO, b"secret"), SOURCE, GROUP)
-IPV4 = encode_datagram(PDU3, SOURCE, GROUP, identification=1)
+IPV4 = over4(PDU3, SOURCE)
 
 Change = Callable[[bytes], bytes]
 

@@ -54,6 +54,7 @@ MESSAGES: list[Any] = [
     *messages.RolePrograms(every=messages.Program(("/bin/true",))).runs("vrrp/VI_1", "INSTANCE", "MASTER", 100),
     messages.Ran("vs/x", "quorum_up", -15),
     messages.Probed(1 << 40, False, "refused", 0.25, crash="Traceback"),
+    messages.Lost("vrrp"),
     messages.Revive("check/web", 7),
     messages.Shutdown(70),
     ProbeNow(),

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.packet import encode_datagram
 from actors.planes import PlaneError
 from actors.planes.network import Endpoint
 from actors.planes.wire import RawWire
 from actors.planes.wire.listener import is_group
 from actors.planes.wire.sockets import NOTHING, attach, vrid_program
+from tests.packets import over4
 
 VRIDS = st.integers(1, 255)
 Pair = tuple[socket.socket, socket.socket]
@@ -32,7 +32,7 @@ def packet(family: int, vrid: int, options: bytes = b"") -> bytes:
     pdu = bytes([0x31, vrid]) + bytes(18)
     if family == 6:
         return pdu
-    header = encode_datagram(b"", "10.0.0.1", "224.0.0.18", 7)
+    header = over4(b"")
     return bytes([0x45 + len(options) // 4]) + header[1:] + options + pdu
 
 

@@ -8,6 +8,7 @@ import pytest
 from gevent.event import Event
 
 from actors.core.status import CheckStatus, Verdict
+from actors.fleet import Fleet
 from actors.messages import Shutdown, Stop
 from actors.runtime.actor import Context
 from actors.runtime.engine import Engine
@@ -127,7 +128,7 @@ def test_a_thousand_idle_actors_hold_no_greenlet(engine: Engine) -> None:
 def supervised(engine: Engine, *children: Child) -> list[int]:
     """Start a supervisor over ``children`` and wait for them; the list gets the code that it ends with."""
     codes: list[int] = []
-    engine.system.ports = {"launcher": engine.system, "ended": codes.append}
+    engine.system.ports = {"launcher": Fleet(engine.system), "ended": codes.append}
     engine.system.start("supervisor", SupervisorActor, (children,), ("launcher", "ended"))
     while len(engine.system.alive()) <= len(children):
         gevent.sleep(0)

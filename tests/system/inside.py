@@ -68,8 +68,8 @@ class Inside:
             news.append(self.link())
         return news
 
-    def errors(self) -> dict[str, int]:
-        """What the wire has counted."""
+    def errors(self) -> dict[str, dict[str, int]]:
+        """What the wire has read for nobody on each interface."""
         self.do("errors")
         return dict(self._next("errors", 1)[0])
 

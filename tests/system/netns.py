@@ -27,6 +27,7 @@ class Host:
 
     def __init__(self, lan: "Lan", number: int) -> None:
         self.name = f"{lan.name}-{number}"
+        self._wire = lan.name
         self.address = f"10.99.0.{number}"
         ip("netns", "add", self.name)
         self.port = f"{lan.name}p{number}"
@@ -39,6 +40,27 @@ class Host:
     def holds(self, address: str = VIP) -> bool:
         """Whether the address is on the interface."""
         return f"{address}/" in ip("-n", self.name, "-o", "addr", "show", "dev", "eth0")
+
+    @property
+    def mac(self) -> str:
+        """The link layer address of its interface, as ``00:11:22:33:44:55``."""
+        return ip("-n", self.name, "-o", "link", "show", "dev", "eth0").partition("link/ether ")[2].split()[0]
+
+    def forget(self, address: str) -> None:
+        """Remove an address that somebody who was killed has left behind."""
+        ip("-n", self.name, "addr", "flush", "to", address, "dev", "eth0")
+
+    def plug(self, state: str) -> None:
+        """Set the link ``up`` or ``down``: the host notices."""
+        ip("-n", self._wire, "link", "set", self.port, state)
+
+    def part(self) -> None:
+        """Cut it off from the others: its link stays up."""
+        ip("-n", self._wire, "link", "set", self.port, "nomaster")
+
+    def join(self) -> None:
+        """Let it and the others see each other again."""
+        ip("-n", self._wire, "link", "set", self.port, "master", "br0")
 
     def run(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:
         """Start a program inside."""
@@ -67,9 +89,9 @@ class Lan:
 
 
 @contextlib.contextmanager
-def lan() -> Iterator[Lan]:
-    """A wire for the time of a block."""
-    wire = Lan(f"us{os.getpid() % 100000}")
+def lan(label: str = "") -> Iterator[Lan]:
+    """A wire for the time of a block; with labels of up to five characters there may be several at a time."""
+    wire = Lan(f"us{os.getpid() % 100000}{label}")
     try:
         yield wire
     finally:

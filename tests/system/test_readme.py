@@ -20,6 +20,9 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 QUICKSTART = "examples/quickstart.conf"
 
 THE_QUICKSTART = ["make run"]
+THE_DEMO = ["make demo-failover"]
+"""Run by its own test."""
+
 THESE_TESTS = ["make test"]
 """Not to be run within themselves: make says what it would do."""
 
@@ -77,7 +80,7 @@ def printed(command: str, folder: Path, env: dict[str, str], pid: int = 0) -> st
 
 
 def test_every_command_is_known_here_and_none_is_here_alone() -> None:
-    known = [*THE_QUICKSTART, *THESE_TESTS, *BESIDE_THE_QUICKSTART, *END_BY_THEMSELVES, *SERVE_UNTIL_ENDED]
+    known = [*THE_QUICKSTART, *THE_DEMO, *THESE_TESTS, *BESIDE_THE_QUICKSTART, *END_BY_THEMSELVES, *SERVE_UNTIL_ENDED]
     assert sorted(commands()) == sorted(known)
 
 
@@ -130,7 +133,7 @@ def answers(path: Path) -> bool:
         return False
 
 
-@pytest.mark.parametrize("command", [*THE_QUICKSTART, *THESE_TESTS])
+@pytest.mark.parametrize("command", [*THE_QUICKSTART, *THE_DEMO, *THESE_TESTS])
 def test_make_knows_its_targets(command: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [*command.split(), "--dry-run", f"VENV={environment(tmp_path)}"], cwd=ROOT, capture_output=True, check=False

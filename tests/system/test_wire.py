@@ -125,7 +125,22 @@ def test_the_kernel_drops_the_adverts_of_other_routers(wire: Lan, ends: tuple[In
     for vrid in (52, 255):
         one.do("send", endpoint(family, vrid), GROUP[family], advert(vrid))
     assert other.heard(1) == [heard(255, sources[0], GROUP[family])]
-    assert (other.told, other.errors()) == ([], {})
+    assert (other.told, other.errors()) == ([], {"eth0": {}})
+
+
+def test_one_vrid_in_both_families_is_two_routers(wire: Lan, ends: tuple[Inside, Inside]) -> None:
+    one, other = ends
+    sources = {family: source_of(wire.hosts[0], family) for family in (4, 6)}
+    for family, source in sources.items():
+        one.do("open", endpoint(family), source)
+        other.do("open", endpoint(family), source_of(wire.hosts[1], family))
+    for family, source in sources.items():
+        one.do("send", endpoint(family), GROUP[family], advert(51))
+        assert other.heard(1) == [heard(51, source, GROUP[family])]
+    other.do("close", endpoint(6))
+    for family in (6, 4):
+        one.do("send", endpoint(family), GROUP[family], advert(51))
+    assert other.heard(1) == [heard(51, sources[4], GROUP[4])]
 
 
 def test_an_ipv4_source_may_be_nobodys_address_and_another_group_is_joined(ends: tuple[Inside, Inside]) -> None:

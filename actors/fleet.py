@@ -1,0 +1,274 @@
+"""The processes of the program as main sees them: started from the nursery, joined by bridges, replaced when they end.
+
+A process that ends is no crash of its actors: they start again in its replacement, with their last statuses, and a
+router that was MASTER resumes before its peers have missed it.
+"""
+
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import gevent
+import msgspec
+import structlog
+from gevent.event import AsyncResult
+
+from actors import logs
+from actors.core.restart import Escalate, Ledger, Policy, crashed
+from actors.core.status import AnyStatus
+from actors.messages import Lost, Published, Shutdown, Stop
+from actors.nursery import Nursery
+from actors.process import Orders
+from actors.runtime.bridge import Bridge, pair
+from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Letter, Recall, Said
+from actors.runtime.system import System
+
+MAIN = "main"
+
+FREQUENT = Policy(burst=20, period=30.0, backoff=0.0, cap=1.0)
+"""A process that ends is replaced at once, and one that ends again and again every second."""
+
+BEAT = 0.5
+"""Seconds between two questions whether a process still answers."""
+
+DUMP = 0.3
+"""Seconds that a process that hangs has to show its stacks before it is killed."""
+
+PATIENCE = 1.0
+"""Seconds that a question of an operator waits for its answer."""
+
+log = structlog.get_logger()
+
+
+class Company:
+    """One process: what joins main to it, and what its actors have said, for its replacement."""
+
+    def __init__(self, orders: Orders) -> None:
+        self.orders = orders
+        self.pid = 0
+        self.ends = 0
+        self.ledger = Ledger()
+        self.bridge: Bridge | None = None
+        self.said: dict[str, AnyStatus] = {}
+        self.unanswered: float | None = None
+        self.hung = False
+
+
+class Fleet:
+    """Brings actors to life where they belong, as the supervisor's launcher. A process is started for the first that is
+    to live in it, by ``orders(name)``; without a ``nursery`` everybody lives in main.
+
+    A process that does not answer for ``hang_limit`` seconds is shown, killed and replaced.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        nursery: Nursery | None = None,
+        orders: Callable[[str], Orders] = Orders,
+        hang_limit: float = 10.0,
+    ) -> None:
+        self.companies: dict[str, Company] = {}
+        self._system = system
+        self._nursery = nursery
+        self._orders = orders
+        self._hang_limit = hang_limit
+        self._homes: dict[str, Company] = {}
+        self._names: dict[int, str] = {}
+        self._questions: dict[int, AsyncResult] = {}
+        self._asked = 0
+        self._closing = False
+        self._heart: Any = None
+        system.elsewhere = self._carry
+        if nursery is not None:
+            nursery.born, nursery.ended = self._born, self._ended
+            nursery.open()
+            self._heart = gevent.spawn(self._beat)
+
+    # The launcher
+
+    def start(
+        self,
+        id: str,
+        kind: type,
+        args: tuple[Any, ...] = (),
+        ports: tuple[str, ...] = (),
+        last: AnyStatus | None = None,
+        process: str = MAIN,
+    ) -> int:
+        """See `actors.supervisor_actor.Launcher`."""
+        if process == MAIN:
+            self._homes.pop(id, None)
+            return self._system.start(id, kind, args, ports, last)
+        company = self._homes[id] = self._company(process)
+        incarnation = self._system.next_generation()
+        given = msgspec.Raw(msgspec.msgpack.encode(args))
+        self._send(company, Begin(id, incarnation, kind.__name__, given, ports, last))
+        return incarnation
+
+    def _company(self, name: str) -> Company:
+        company = self.companies.get(name)
+        if company is None:
+            company = self.companies[name] = Company(self._orders(name))
+            self._launch(company)
+        return company
+
+    def abandon(self, id: str) -> None:
+        """See `actors.supervisor_actor.Launcher`."""
+        company = self._homes.pop(id, None)
+        if company is None:
+            self._system.abandon(id)
+        else:
+            self._send(company, Abandon(id))
+
+    def _carry(self, id: str, message: Any) -> bool:
+        company = self._homes.get(id)
+        if company is None:
+            return False
+        if isinstance(message, Stop) and message.final:
+            company.said.pop(id, None)
+        self._send(company, Letter(id, message))
+        return True
+
+    def _send(self, company: Company, frame: Frame) -> None:
+        if company.bridge is not None:
+            company.bridge.send(frame)
+
+    # Questions
+
+    def ask(self, question: str, about: str = "") -> dict[str, Any]:
+        """What each process answers, by name, None where it did not in time; waits cooperatively."""
+        asked = {name: self._ask(company, question, about) for name, company in self.companies.items()}
+        gevent.wait([result for _, result in asked.values()], timeout=PATIENCE)
+        return {name: self._answer(*each) for name, each in asked.items()}
+
+    def processes(self, answers: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Each process with its number, how often it was replaced, and what it answered."""
+        return {
+            name: {"pid": each.pid, "ends": each.ends, **(answers.get(name) or {"silent": True})}
+            for name, each in self.companies.items()
+        }
+
+    def explain(self, id: str) -> list[str] | None:
+        """What an actor in another process says of itself; None when there is no such actor."""
+        company = self._homes.get(id)
+        if company is None:
+            return None
+        number, result = self._ask(company, "why", id)
+        result.wait(PATIENCE)
+        return self._answer(number, result) or [f"the process {company.orders.name} does not answer"]
+
+    def _ask(self, company: Company, question: str, about: str = "") -> tuple[int, AsyncResult]:
+        self._asked += 1
+        result = self._questions[self._asked] = AsyncResult()
+        self._send(company, Ask(self._asked, question, about))
+        return self._asked, result
+
+    def _answer(self, number: int, result: AsyncResult) -> Any:
+        self._questions.pop(number, None)
+        return result.value if result.ready() else None
+
+    def adjust(self) -> None:
+        """Have each process be as its orders are now."""
+        for name, company in self.companies.items():
+            orders = self._orders(name)
+            if orders != company.orders:
+                company.orders = orders
+                self._send(company, Adjust(msgspec.to_builtins(orders)))
+
+    def close(self) -> None:
+        """Hang up: whoever still lives in another process ends in order there."""
+        self._closing = True
+        if self._heart is not None:
+            self._heart.kill()
+        for company in self.companies.values():
+            if company.bridge is not None:
+                company.bridge.close()
+        if self._nursery is not None:
+            self._nursery.close()
+
+    # Births, deaths, heartbeats
+
+    def _launch(self, company: Company) -> None:
+        assert self._nursery is not None
+        ours, theirs = pair()
+        company.bridge = Bridge(ours, lambda frame: self._heard(company, frame), lambda: self._gone(company))
+        company.pid, company.unanswered, company.hung = 0, None, False
+        if company.said:
+            company.bridge.send(Recall(tuple(company.said.values())))
+        try:
+            self._nursery.ask(company.orders.name, theirs.fileno(), msgspec.to_builtins(company.orders))
+        finally:
+            theirs.close()
+
+    def _born(self, name: str, pid: int) -> None:
+        self.companies[name].pid = pid
+        self._names[pid] = name
+        log.info("process started", process=name, pid=pid)
+
+    def _ended(self, pid: int, status: int) -> None:
+        how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        name = self._names.pop(pid, "")
+        if not self._closing:
+            log.error("process ended", process=name, pid=pid, how=how)
+
+    def _gone(self, company: Company) -> None:
+        """The bridge has broken down: whatever is at its other end is not ours any more, and is replaced."""
+        if self._closing:
+            return
+        assert self._nursery is not None
+        if company.pid:
+            self._nursery.kill(company.pid, signal.SIGKILL)
+        company.ends += 1
+        company.bridge = None
+        company.ledger, decision = crashed(company.ledger, FREQUENT, self._system.clock.now())
+        if isinstance(decision, Escalate):
+            self._system.tell(self._system.supervisor, Shutdown(70))
+        elif decision.delay:
+            gevent.spawn_later(decision.delay, self._replace, company)
+        else:
+            self._replace(company)
+
+    def _replace(self, company: Company) -> None:
+        if self._closing:
+            return
+        self._launch(company)
+        self._system.tell(self._system.supervisor, Lost(company.orders.name))
+
+    def _heard(self, company: Company, frame: Frame) -> None:
+        match frame:
+            case Letter(to, message):
+                if isinstance(message, Published):
+                    company.said[message.status.source] = message.status
+                self._system.tell(to, message)
+            case Answer(number, value):
+                company.unanswered = None
+                result = self._questions.get(number)
+                if result is not None:
+                    result.set(value)
+            case Said(line):
+                logs.pass_on(line)
+
+    def _beat(self) -> None:
+        """Ask each process now and then whether it is alive; one that does not answer is shown, killed and replaced."""
+        while True:
+            gevent.sleep(BEAT)
+            now = self._system.clock.now()
+            for company in self.companies.values():
+                if company.unanswered is None:
+                    company.unanswered = now
+                    number, _ = self._ask(company, "alive")
+                    self._questions.pop(number)
+                elif now - company.unanswered > self._hang_limit and company.pid and not company.hung:
+                    company.hung = True
+                    gevent.spawn(self._end, company, now - company.unanswered)
+
+    def _end(self, company: Company, silent: float) -> None:
+        assert self._nursery is not None
+        log.error("process does not answer: it is killed", process=company.orders.name, seconds=round(silent, 1))
+        pid = company.pid
+        self._nursery.kill(pid, signal.SIGUSR2)
+        gevent.sleep(DUMP)
+        with suppress(OSError):
+            self._nursery.kill(pid, signal.SIGKILL)

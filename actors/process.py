@@ -1,0 +1,207 @@
+"""A process that is not the main one: actors on a loop of their own, joined to main by a bridge.
+
+It ends when main does: its actors are stopped in order, the last started first, so that a router leaves with priority
+0 and its addresses are released.
+"""
+
+import faulthandler
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import msgspec
+import structlog
+from gevent.event import AsyncResult
+
+from actors import logs, ports, scheduling
+from actors.address_actor import AddressActor, AddressSpec
+from actors.announcer_actor import AnnouncerActor, AnnouncerSpec
+from actors.checker_actor import CheckerActor, CheckerSpec
+from actors.group_actor import GroupActor, GroupSpec
+from actors.inside import explain, figures, internals, network_figures
+from actors.link_actor import LinkActor
+from actors.messages import Died, Stop, Stopped
+from actors.runtime.bridge import Bridge, adopted
+from actors.runtime.engine import Engine
+from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Letter, Recall, Said
+from actors.runtime.post import Post
+from actors.scheduling import Scheduling
+from actors.vrrp_actor import VrrpActor, VrrpSpec
+from loader.model import GlobalDefs
+
+VRRP, CHECKERS = "vrrp", "checkers"
+
+FOLDERS = {VRRP: ("link/", "address/", "announcer/", "static/", "group/", "vrrp/"), CHECKERS: ("check/",)}
+"""Whose sources live in which process."""
+
+KINDS: dict[str, tuple[type, type]] = {
+    kind.__name__: (kind, args)
+    for kind, args in (
+        (LinkActor, tuple[str]),
+        (AddressActor, tuple[AddressSpec]),
+        (AnnouncerActor, tuple[AnnouncerSpec]),
+        (GroupActor, tuple[GroupSpec]),
+        (VrrpActor, tuple[VrrpSpec]),
+        (CheckerActor, tuple[CheckerSpec]),
+    )
+}
+"""Actors that can live in another process, and what they are made of."""
+
+FAREWELL = 5.0
+"""Seconds that all actors together have for their end."""
+
+LINES = 1 << 20
+"""Bytes that may wait for main: beyond, lines of the log are dropped and counted."""
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What a process is to be. ``location`` is where site plugins are; the rest is as the command line has it."""
+
+    name: str
+    dry_run: bool = False
+    location: str = ""
+    log_level: str = "info"
+    log_format: str = "json"
+    colors: bool = False
+    scheduling: Scheduling = Scheduling()
+
+    @property
+    def kind(self) -> str:
+        """``checkers-2`` is one of the ``checkers``."""
+        return self.name.partition("-")[0]
+
+
+def scheduling_of(defs: GlobalDefs, name: str) -> Scheduling:
+    """How the kernel is to treat a process. VRRP goes before everybody else where that is allowed, and is not swapped:
+    that is what it lives apart for."""
+    if name == VRRP:
+        return Scheduling(defs.vrrp_rt_priority or 1, defs.vrrp_priority, True, defs.vrrp_cpu_affinity)
+    return Scheduling(defs.checker_rt_priority, defs.checker_priority, defs.checker_no_swap, defs.checker_cpu_affinity)
+
+
+def serve(end: int, told: dict[str, Any]) -> None:
+    """Be the process that ``told`` says, until main hangs up the bridge whose descriptor is ``end``."""
+    Process(end, msgspec.convert(told, Orders)).run()
+
+
+class Process:
+    """The whole of such a process."""
+
+    def __init__(self, end: int, orders: Orders) -> None:
+        _undisturbed(orders.name)
+        self._orders = orders
+        self._orphaned: AsyncResult = AsyncResult()
+        self._ends: dict[str, AsyncResult] = {}
+        self._ports: dict[str, Any] = {}
+        self._engine = Engine(self._ports)
+        self.system = self._engine.system
+        self._bridge = Bridge(adopted(end), self._heard, lambda: self._orphaned.set(True))
+        logs.configure(orders.log_level, orders.log_format, Lines(self._bridge), orders.colors)
+        self._post = Post(self.system, FOLDERS[orders.kind], self._send)
+        self._ports |= self._own_ports()
+        self._take_its_turn()
+
+    def run(self) -> None:
+        """Serve until main is gone, then have everybody end in order."""
+        self._orphaned.get()
+        logs.configure(self._orders.log_level, self._orders.log_format)
+        if self.system.alive():
+            structlog.get_logger().error("main is gone: ending in order", process=self._orders.name)
+        with gevent.Timeout(FAREWELL, False):
+            for context in reversed(self.system.alive()):
+                ended = self._ends[context.id] = AsyncResult()
+                self.system.tell(context.id, Stop(final=True))
+                ended.get()
+
+    def _own_ports(self) -> dict[str, Any]:
+        if self._orders.kind == VRRP:
+            return ports.network(self._orders.dry_run)
+        return ports.probing(self._engine, ports.found(self._orders.location).checkers)
+
+    def _take_its_turn(self) -> None:
+        for refusal in scheduling.apply(self._orders.scheduling):
+            structlog.get_logger().warning("not allowed", process=self._orders.name, what=refusal)
+        scheduling.spare_collector()
+
+    def _adjust(self, orders: Orders) -> None:
+        """Be as the orders say now. The log stays as the command line had it."""
+        before, self._orders = self._orders, orders
+        if orders.location != before.location:
+            self._ports["probes"].plugins = ports.found(orders.location).checkers
+        if orders.scheduling != before.scheduling:
+            self._take_its_turn()
+
+    def _send(self, frame: Frame) -> None:
+        self._bridge.send(frame)
+        if isinstance(frame, Letter) and isinstance(frame.message, Died | Stopped):
+            ended = self._ends.get(frame.message.id)
+            if ended is not None:
+                ended.set(True)
+
+    def _heard(self, frame: Frame) -> None:
+        match frame:
+            case Letter():
+                self._post.deliver(frame)
+            case Begin():
+                kind, args = KINDS[frame.kind]
+                given = frozen(msgspec.msgpack.decode(frame.args, type=args))
+                self.system.start(frame.id, kind, given, frame.ports, frame.last, incarnation=frame.incarnation)
+            case Abandon(id):
+                self.system.abandon(id)
+            case Recall(said):
+                self._post.recall(said)
+            case Adjust(orders):
+                self._adjust(msgspec.convert(orders, Orders))
+            case Ask(number, question, about):
+                self._bridge.send(Answer(number, ANSWERS[question](self, about)))
+
+
+def _alive(process: Process, _: str) -> int:
+    return len(process.system.alive())
+
+
+ANSWERS: dict[str, Callable[[Process, str], Any]] = {
+    "alive": _alive,
+    "why": lambda process, id: explain(process.system, id),
+    "figures": lambda process, _: figures(process.system),
+    "internals": lambda process, _: internals(process.system),
+    "network": lambda process, _: network_figures(process.system.ports),
+}
+"""What main may ask."""
+
+
+class Lines(logs.Sink):
+    """Where the log of this process goes: to main, which alone writes it, so that no disk can hold this process up."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+
+    def put(self, line: str) -> bool:
+        """Hand a line over, if there is room for it."""
+        room = self._bridge.waiting < LINES
+        if room:
+            self._bridge.send(Said(line))
+        return room
+
+
+def frozen(value: Any) -> Any:
+    """Lists, which are how tuples of any kind arrive, as tuples again."""
+    if isinstance(value, msgspec.Struct):
+        changed = {name: frozen(getattr(value, name)) for name in value.__struct_fields__}
+        return msgspec.structs.replace(value, **changed)
+    if isinstance(value, list | tuple):
+        return tuple(frozen(each) for each in value)
+    return value
+
+
+def _undisturbed(name: str) -> None:
+    """A signal to all of the program is for main, which stops the others in order."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    if sys.__stderr__ is not None:
+        faulthandler.register(signal.SIGUSR2, file=sys.__stderr__, all_threads=True)
+    with open("/proc/self/comm", "w") as comm:
+        comm.write(f"us-{name}"[:15])
