@@ -4,8 +4,9 @@ A process that ends is no crash of its actors: they start again in its replaceme
 router that was MASTER resumes before its peers have missed it.
 """
 
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -21,7 +22,7 @@ from actors.messages import Lost, Published, Shutdown, Stop
 from actors.nursery import Nursery
 from actors.process import Orders
 from actors.runtime.bridge import Bridge, pair
-from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Letter, Recall, Said
+from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Here, Letter, Recall, Said
 from actors.runtime.system import System
 
 MAIN = "main"
@@ -31,6 +32,9 @@ FREQUENT = Policy(burst=20, period=30.0, backoff=0.0, cap=1.0)
 
 BEAT = 0.5
 """Seconds between two questions whether a process still answers."""
+
+BIRTH = 10.0
+"""Seconds that a new process has at least for its first word: a nursery that was lost takes a while to replace."""
 
 DUMP = 0.3
 """Seconds that a process that hangs has to show its stacks before it is killed."""
@@ -53,6 +57,25 @@ class Company:
         self.said: dict[str, AnyStatus] = {}
         self.unanswered: float | None = None
         self.hung = False
+        self._handle: int | None = None
+
+    def meet(self, pid: int) -> None:
+        """It has told which process it is."""
+        self.pid = pid
+        with suppress(OSError):  # it has ended already
+            self._handle = os.pidfd_open(pid)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal: by a handle, so that no other can get it who has its number by now."""
+        if self._handle is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, number)
+
+    def part(self) -> None:
+        """Forget which process it was."""
+        if self._handle is not None:
+            os.close(self._handle)
+        self.pid, self._handle = 0, None
 
 
 class Fleet:
@@ -75,14 +98,13 @@ class Fleet:
         self._orders = orders
         self._hang_limit = hang_limit
         self._homes: dict[str, Company] = {}
-        self._names: dict[int, str] = {}
         self._questions: dict[int, AsyncResult] = {}
         self._asked = 0
         self._closing = False
         self._heart: Any = None
         system.elsewhere = self._carry
         if nursery is not None:
-            nursery.born, nursery.ended = self._born, self._ended
+            nursery.ended, nursery.lost = self._ended, self._unattended
             nursery.open()
             self._heart = gevent.spawn(self._beat)
 
@@ -137,18 +159,31 @@ class Fleet:
 
     # Questions
 
-    def ask(self, question: str, about: str = "") -> dict[str, Any]:
-        """What each process answers, by name, None where it did not in time; waits cooperatively."""
-        asked = {name: self._ask(company, question, about) for name, company in self.companies.items()}
-        gevent.wait([result for _, result in asked.values()], timeout=PATIENCE)
-        return {name: self._answer(*each) for name, each in asked.items()}
+    def ask(self, *questions: str) -> tuple[dict[str, Any], ...]:
+        """For each question, asked all at once, what each process answers by name, None where it did not in time.
 
-    def processes(self, answers: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """Each process with its number, how often it was replaced, and what it answered."""
+        Waits cooperatively.
+        """
+        asked = [{name: self._ask(each, question) for name, each in self.companies.items()} for question in questions]
+        gevent.wait([result for one in asked for _, result in one.values()], timeout=PATIENCE)
+        return tuple({name: self._answer(*each) for name, each in one.items()} for one in asked)
+
+    def processes(self, answers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Each process with its number, how often it was replaced, what it has not read yet, and what it answered."""
         return {
-            name: {"pid": each.pid, "ends": each.ends, **(answers.get(name) or {"silent": True})}
+            name: {
+                "pid": each.pid,
+                "ends": each.ends,
+                "waiting": each.bridge.waiting if each.bridge is not None else 0,
+                **(answers.get(name) or {"silent": True}),
+            }
             for name, each in self.companies.items()
         }
+
+    @property
+    def nursery_pid(self) -> int:
+        """The process that the others are forked from; 0 when everybody lives in main."""
+        return self._nursery.pid if self._nursery is not None else 0
 
     def explain(self, id: str) -> list[str] | None:
         """What an actor in another process says of itself; None when there is no such actor."""
@@ -194,7 +229,7 @@ class Fleet:
         assert self._nursery is not None
         ours, theirs = pair()
         company.bridge = Bridge(ours, lambda frame: self._heard(company, frame), lambda: self._gone(company))
-        company.pid, company.unanswered, company.hung = 0, None, False
+        company.unanswered, company.hung = None, False
         if company.said:
             company.bridge.send(Recall(tuple(company.said.values())))
         try:
@@ -202,24 +237,20 @@ class Fleet:
         finally:
             theirs.close()
 
-    def _born(self, name: str, pid: int) -> None:
-        self.companies[name].pid = pid
-        self._names[pid] = name
-        log.info("process started", process=name, pid=pid)
-
-    def _ended(self, pid: int, status: int) -> None:
+    def _ended(self, name: str, pid: int, status: int) -> None:
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        name = self._names.pop(pid, "")
         if not self._closing:
             log.error("process ended", process=name, pid=pid, how=how)
+
+    def _unattended(self) -> None:
+        log.error("the nursery was lost: another takes its place, the processes live on")
 
     def _gone(self, company: Company) -> None:
         """The bridge has broken down: whatever is at its other end is not ours any more, and is replaced."""
         if self._closing:
             return
-        assert self._nursery is not None
-        if company.pid:
-            self._nursery.kill(company.pid, signal.SIGKILL)
+        company.signal(signal.SIGKILL)
+        company.part()
         company.ends += 1
         company.bridge = None
         company.ledger, decision = crashed(company.ledger, FREQUENT, self._system.clock.now())
@@ -247,6 +278,9 @@ class Fleet:
                 result = self._questions.get(number)
                 if result is not None:
                     result.set(value)
+            case Here(pid):
+                company.meet(pid)
+                log.info("process started", process=company.orders.name, pid=pid)
             case Said(line):
                 logs.pass_on(line)
 
@@ -260,15 +294,27 @@ class Fleet:
                     company.unanswered = now
                     number, _ = self._ask(company, "alive")
                     self._questions.pop(number)
-                elif now - company.unanswered > self._hang_limit and company.pid and not company.hung:
+                elif now - company.unanswered > self._patience(company) and not company.hung:
                     company.hung = True
                     gevent.spawn(self._end, company, now - company.unanswered)
 
+    def _patience(self, company: Company) -> float:
+        return self._hang_limit if company.pid else max(self._hang_limit, BIRTH)
+
     def _end(self, company: Company, silent: float) -> None:
-        assert self._nursery is not None
         log.error("process does not answer: it is killed", process=company.orders.name, seconds=round(silent, 1))
-        pid = company.pid
-        self._nursery.kill(pid, signal.SIGUSR2)
+        if not company.pid:
+            self._miscarried(company)
+            return
+        company.signal(signal.SIGUSR2)
         gevent.sleep(DUMP)
-        with suppress(OSError):
-            self._nursery.kill(pid, signal.SIGKILL)
+        if company.hung:  # and not another already
+            company.signal(signal.SIGKILL)
+
+    def _miscarried(self, company: Company) -> None:
+        """A process that was asked for has never come: neither it nor the nursery is to be waited for."""
+        assert self._nursery is not None
+        self._nursery.kill()
+        if company.bridge is not None:
+            company.bridge.close()
+        self._gone(company)

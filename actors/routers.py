@@ -95,7 +95,10 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
         tuple(announcer_id(place) for place in places(instance)),
         instance.track_src_ip,
     )
-    return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL)
+    # With another VRID or on another interface it is another virtual router, whatever its name: those that back up the
+    # old one are told that it is gone.
+    identity = f"{instance.interface} IPv{family} {instance.vrid}"
+    return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL, identity=identity)
 
 
 def _multicast(family: int, defaults: GlobalDefs) -> str:

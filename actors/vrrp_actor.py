@@ -115,6 +115,7 @@ class VrrpActor:
         self._unread = 1 + len(spec.follows) + bool(spec.group)
         self._group: GroupStatus | None = None
         self._due: dict[Timer, float] = {}
+        self._read_at = 0.0
         self._warnings = Repeats(QUIET)
         self._open = False
         self._told_weight = spec.router.priority
@@ -304,30 +305,33 @@ class VrrpActor:
         advert = decode_advert(received.pdu, *ends, expected.family, expected.v3_checksum_as_v2)
         fault = advert if isinstance(advert, Reject) else validate(advert, Header(*ends, received.ttl), expected)
         if fault is not None:
-            self._note("advert discarded", fault.reason.value, fault.detail, received.source)
+            self._note("advert discarded", fault.reason.value, detail=fault.detail, peer=received.source)
         elif isinstance(advert, Advert):
             self._heed(advert, received.source)
 
     def _heed(self, advert: Advert, source: str) -> None:
         self.counts["heard"] += 1
         for remark in remarks(advert, self._expected):
-            self._note("advert is odd", remark.oddity.value, remark.detail, source)
+            self._note("advert is odd", remark.oddity.value, detail=remark.detail, peer=source)
         self._feed(Heard(advert.priority, advert.interval_cs, source))
 
-    def _note(self, event: str, reason: str, detail: str, peer: str) -> None:
+    def _note(self, event: str, reason: str, **facts: str) -> None:
         """Counted each time, told once in a while."""
         self.counts[reason] += 1
         more = self._warnings.admit(reason, self._context.now())
         if more is not None:
-            self._context.log.warning(event, reason=reason, detail=detail, peer=peer, more_like_it=more)
+            self._context.log.warning(event, reason=reason, **facts, more_like_it=more)
 
     def _ring(self, timer: Timer) -> None:
-        """Before a timer that is late by more than an interval is believed, what lies on the wire is read."""
-        late = self._context.now() - self._due.get(timer, self._context.now())
-        if late > advert_seconds(self._router):
-            self._context.log.warning("late", timer=timer.value, seconds=round(late, 3))
+        """Before a timer that is late by more than an interval is believed, what lies on the wire is read. Once: a
+        machine that is late each time must not fall silent."""
+        now = self._context.now()
+        due = self._due.get(timer, now)
+        if now - due > advert_seconds(self._router) and due != self._read_at:
+            self._note("late", f"{timer.value} timer late", seconds=f"{now - due:.3f}")
             self._wire.drain(self._spec.endpoint)
-            self._arm(timer, self._context.now())
+            self._read_at = now
+            self._arm(timer, now)
             return
         self._feed(DUE[timer], timer)
 
@@ -374,7 +378,7 @@ class VrrpActor:
                 self._wire.send(self._spec.endpoint, destination, pdu)
                 self.counts["sent"] += 1
             except PlaneError as error:
-                self._note("advert not sent", f"not sent to {destination}", str(error), destination)
+                self._note("advert not sent", f"not sent to {destination}", detail=str(error), peer=destination)
 
     def _publish(self) -> None:
         if not self._begun:

@@ -18,7 +18,7 @@ VALUES = ("actors.messages", *CORE)
 EVERYTHING = ("*",)
 
 WIRING = ("main", "daemon", "configuration", "tree", "picture", "snapshot", "probing", "routers", "addressing")
-WIRING += ("fleet", "process", "ports", "inside")
+WIRING += ("census", "doors", "fleet", "process", "ports", "inside", "substitute")
 ASSEMBLY = tuple(f"actors.{name}" for name in WIRING)
 """See everything, and are seen by each other alone."""
 

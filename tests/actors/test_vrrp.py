@@ -12,13 +12,13 @@ from actors.core.packet_checks import Expected
 from actors.core.packet_values import Advert
 from actors.core.status import CheckStatus, Verdict, VrrpStatus
 from actors.core.tracking import Follow
-from actors.core.vrrp_values import Router
+from actors.core.vrrp_values import Router, Timer
 from actors.link_actor import LinkActor
 from actors.messages import Crash, Published
 from actors.planes import PlaneError
 from actors.planes.network import Address, Endpoint, LinkEvent, Received
 from actors.supervisor_actor import Child, Reload
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.vrrp_actor import TimerDue, VrrpActor, VrrpSpec
 from tests.world import World
 
 GROUP = "224.0.0.18"
@@ -332,6 +332,17 @@ def test_after_a_stall_the_wire_is_read_before_the_timer_is_believed() -> None:
     lan.world.clock._now += 30.0
     lan.world.advance(0)
     assert (lan.role, lan.wire.sent) == ("BACKUP", [])
+
+
+def test_who_is_late_each_time_speaks_all_the_same() -> None:
+    """As on a machine that is slower than the interval: a MASTER that only read would fall silent."""
+    lan = Lan()
+    lan.world.advance(4.0)
+    said = len(lan.wire.sent)
+    for _ in range(10):
+        lan.world.clock._now += 1.5
+        lan.world.tell("vrrp/VI_1", TimerDue(Timer.ADVERT))
+    assert (lan.role, len(lan.wire.sent) - said) == ("MASTER", 5)
 
 
 def test_at_the_stop_it_says_farewell_before_its_addresses_go() -> None:
