@@ -58,7 +58,7 @@ def take_virtual_addresses(scene: Scene) -> None:
     for _ in range(times):
         for router in scene.stage.routers:
             for address in scene.random.sample((VIP, SECOND), scene.random.randint(1, 2)):
-                router.host.forget(address)
+                _take(router.host, address)
         time.sleep(scene.last(0.1, 0.6))
 
 
@@ -92,6 +92,12 @@ def _router(scene: Scene) -> Router:
 
 def _name(scene: Scene, router: Router) -> str:
     return ("one", "two", "three")[scene.stage.routers.index(router)]
+
+
+def _take(host: Host, address: str) -> None:
+    """Once, if it is there: not ``flush``, which takes again what was put back at once."""
+    command = ("ip", "-n", host.name, "addr", "del", f"{address}/24", "dev", "eth0")
+    subprocess.run(command, check=False, capture_output=True)
 
 
 def _set(host: Host, state: str) -> None:

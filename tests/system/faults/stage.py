@@ -21,6 +21,7 @@ SECOND = "10.99.0.101"
 SERVERS = ("10.99.0.4", "10.99.0.5")
 CHECKS = ("web", "port", "odd", "strange")
 
+# The refresh is for the end of a split: who led all the time need not notice that somebody else told the neighbours.
 ROUTER = """
 vrrp_instance VI_1 {{
     interface eth0
@@ -29,6 +30,7 @@ vrrp_instance VI_1 {{
     version 3
     priority {priority}
     advert_int 0.1
+    garp_master_refresh 1
     {notify}
     virtual_ipaddress {{
         {first}/24
