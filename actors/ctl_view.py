@@ -14,7 +14,7 @@ GOOD, BAD, UNSURE, ASIDE = "green", "bold red", "yellow", "dim"
 STYLES = {
     "OK": GOOD, "FAILED": BAD, "UNKNOWN": UNSURE,
     "MASTER": GOOD, "BACKUP": ASIDE, "FAULT": BAD, "INIT": UNSURE,
-    "RUNNING": GOOD, "RESTARTING": UNSURE, "PARKED": BAD, "STOPPED": ASIDE,
+    "SILENT": BAD, "RUNNING": GOOD, "RESTARTING": UNSURE, "PARKED": BAD, "STOPPED": ASIDE,
 }  # fmt: skip
 
 LAID_OUT = 500
@@ -54,7 +54,7 @@ def _parts(reply: Row) -> Iterable[RenderableType]:
     if "lines" in reply:
         return [Text(line) for line in reply["lines"]]
     if "tree" in reply:
-        return [tree(reply["tree"])]
+        return [tree(reply["processes"], reply["tree"])]
     vrrp = (("routers", routers), ("groups", groups))
     tables = [view(reply[name]) for name, view in vrrp if reply.get(name)]
     balancing = (("services", services), ("servers", servers), ("checkers", checkers))
@@ -152,14 +152,46 @@ def checkers(rows: Iterable[Row]) -> Table:
     return table
 
 
-def tree(rows: Iterable[Row]) -> Table:
-    """One line an actor, indented by who supervises it."""
-    table = _table("ACTOR", "KIND", "PHASE", "CRASHES>", "PROCESS", "MAILBOX>")
-    for row in rows:
-        name = Text("  " * row["depth"] + row["id"])
-        crashes, mailbox = _figures(row, "crashes", "mailbox")
-        table.add_row(name, Text(row["kind"]), _state(row["phase"]), crashes, Text(row["process"]), mailbox)
+def tree(processes: Iterable[Row], actors: Iterable[Row]) -> Table:
+    """One line a process, and below it one for each actor that lives in it.
+
+    What waits is of a process what it has not read yet, of an actor its messages.
+    """
+    table = _table("PROCESS, ACTOR", "KIND", "PHASE", "CRASHES>", "RESTARTS>", "WAITING>", "LAG>", "WORST>")
+    homes: dict[str, list[Row]] = {}
+    for row in actors:
+        homes.setdefault(row["process"], []).append(row)
+    for process in processes:
+        table.add_row(*_process(process))
+        inside = homes.get(process["name"], [])
+        for row in inside:
+            branch = "└─ " if row is inside[-1] else "├─ "
+            name, kind = Text(branch, ASIDE) + Text(row["id"]), Text(row["kind"], ASIDE)
+            table.add_row(name, kind, _state(row["phase"]), *_sick(row, "crashes", "restarts", "mailbox"), "", "")
     return table
+
+
+def _process(row: Row) -> list[RenderableType]:
+    waiting = f"{row['programs']} programs" if row["programs"] else size(row["waiting"])
+    return [
+        Text(row["name"], "bold"),
+        Text(f"pid {row['pid']}", ASIDE),
+        _state("SILENT" if row["silent"] else "RUNNING"),
+        Text(""),
+        *_sick(row, "replaced"),
+        Text(waiting),
+        *(Text(each) for each in lag(row["lag"])),
+    ]
+
+
+def lag(said: Row | None) -> tuple[str, str]:
+    """How late a loop is as a rule, and at most in the last minute."""
+    return ("", "") if said is None else (latency(said["median"]), latency(said["worst"]))
+
+
+def _sick(row: Row, *names: str) -> list[Text]:
+    """Figures that are nought as long as all is well."""
+    return [Text(str(row[name]), UNSURE if row[name] else ASIDE) for name in names]
 
 
 def place(address: str, port: int) -> str:
@@ -170,6 +202,18 @@ def place(address: str, port: int) -> str:
 def latency(seconds: float | None) -> str:
     """Milliseconds; ``-`` for None."""
     return "-" if seconds is None else f"{seconds * 1000:.1f} ms"
+
+
+def size(amount: int | None) -> str:
+    """Bytes in the greatest unit that leaves at least one: ``512 B``, ``1.5 MB``; ``-`` for None."""
+    if amount is None:
+        return "-"
+    left, unit = float(amount), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if left < 1024 or unit == "GB":
+            break
+        left /= 1024
+    return f"{left:.0f} {unit}" if unit == "B" or left >= 100 else f"{left:.1f} {unit}"
 
 
 def duration(seconds: float | None) -> str:

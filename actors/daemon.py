@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,17 @@ import structlog
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
+from actors.census import Census
 from actors.checker_actor import CheckerActor
 from actors.configuration import Configuration, ConfigurationError, default_identity
 from actors.console import Console
 from actors.control import ControlServer
 from actors.control_client import default_path
 from actors.core.status import CheckStatus
+from actors.doors import asks, words
 from actors.fleet import Fleet
 from actors.logs import is_terminal
-from actors.messages import Crash, Died, Message, Revive, Shutdown, Stop, Stopped
+from actors.messages import Died, Shutdown, Stopped
 from actors.nursery import Nursery
 from actors.planes import DataPlane, PlaneUnavailable
 from actors.planes.ipvs import IpvsPlane
@@ -34,6 +37,7 @@ from actors.planes.userspace import UserspacePlane
 from actors.ports import network, probing
 from actors.process import Orders, scheduling_of
 from actors.runtime.engine import Engine
+from actors.runtime.lag import Lag
 from actors.snapshot import Snapshot
 from actors.spawner import DryRunSpawner, Spawner
 from actors.supervisor_actor import Reload, SupervisorActor
@@ -115,7 +119,9 @@ class Daemon:
         ports |= {"plane": plane, "spawner": spawner, "launcher": self._fleet, "ended": self._ended.set}
         if self._nursery is None:
             ports |= network(self._settings.dry_run) | probing(engine, self._configuration.found.checkers)
-        self._snapshot = Snapshot(engine.system, self._fleet, lambda: self._facts(plane), self.tree.names)
+        self._census = Census(engine.system, self._fleet, spawner, Lag(engine.system.clock))
+        told = partial(self._facts, plane)
+        self._snapshot = Snapshot(engine.system, self._fleet, self._census, told, self.tree.names)
         self._verdicts = Verdicts(self._door.with_name("verdicts.json"))
         with self._doors():
             ports["remembered"] = self._remembered()
@@ -214,27 +220,14 @@ class Daemon:
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))
 
-    def tell(self, id: str, message: Message) -> str:
-        """For the console: put a message into a mailbox."""
-        before = self._system.undelivered
-        self._system.tell(id, message)
-        return f"told {id}" if self._system.undelivered == before else f"nobody is called {id!r}"
-
     @contextmanager
     def _doors(self) -> Iterator[None]:
         """The control socket, and the console when asked for."""
-        snapshot = self._snapshot
-        asks = {
-            "status": lambda request: snapshot.status(),
-            "tree": lambda request: {"tree": snapshot.tree()},
-            "internals": lambda request: snapshot.internals(),
-            "why": lambda request: {"id": request["id"], "lines": snapshot.why(str(request["id"]))},
-        }
         with ExitStack() as stack:
-            stack.enter_context(ControlServer(self._door, asks))
+            stack.enter_context(ControlServer(self._door, asks(self._snapshot, self._census)))
             if self._settings.console is not None:
-                words = {**_words(snapshot), "tell": self.tell, "Crash": Crash, "Stop": Stop, "Revive": Revive}
-                stack.enter_context(Console(self._settings.console, words))
+                known = words(self._snapshot, self._census, self._system)
+                stack.enter_context(Console(self._settings.console, known))
             yield
 
     def _listen_to_signals(self) -> None:
@@ -253,25 +246,6 @@ class Daemon:
             "dataplane": plane.name,
             "config": str(self._settings.conf),
         }
-
-
-def _words(snapshot: Snapshot) -> dict[str, Callable[..., Any]]:
-    """What an operator finds in the console to look around with."""
-
-    def tree() -> None:
-        """Every actor, its phase, its crashes and its waiting messages."""
-        for row in snapshot.tree():
-            print(f"{'  ' * row['depth']}{row['id']}  {row['phase']}  crashes {row['crashes']}  mail {row['mailbox']}")
-
-    def status() -> dict[str, Any]:
-        """The whole state as data."""
-        return snapshot.status()
-
-    def why(id: str) -> None:
-        """How the actor ``id`` came to its status."""
-        print("\n".join(snapshot.why(id)))
-
-    return {"tree": tree, "status": status, "why": why}
 
 
 def _fixed(running: Config, wanted: Config) -> str:

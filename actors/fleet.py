@@ -6,7 +6,7 @@ router that was MASTER resumes before its peers have missed it.
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -159,18 +159,31 @@ class Fleet:
 
     # Questions
 
-    def ask(self, question: str, about: str = "") -> dict[str, Any]:
-        """What each process answers, by name, None where it did not in time; waits cooperatively."""
-        asked = {name: self._ask(company, question, about) for name, company in self.companies.items()}
-        gevent.wait([result for _, result in asked.values()], timeout=PATIENCE)
-        return {name: self._answer(*each) for name, each in asked.items()}
+    def ask(self, *questions: str) -> tuple[dict[str, Any], ...]:
+        """For each question, asked all at once, what each process answers by name, None where it did not in time.
 
-    def processes(self, answers: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """Each process with its number, how often it was replaced, and what it answered."""
+        Waits cooperatively.
+        """
+        asked = [{name: self._ask(each, question) for name, each in self.companies.items()} for question in questions]
+        gevent.wait([result for one in asked for _, result in one.values()], timeout=PATIENCE)
+        return tuple({name: self._answer(*each) for name, each in one.items()} for one in asked)
+
+    def processes(self, answers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Each process with its number, how often it was replaced, what it has not read yet, and what it answered."""
         return {
-            name: {"pid": each.pid, "ends": each.ends, **(answers.get(name) or {"silent": True})}
+            name: {
+                "pid": each.pid,
+                "ends": each.ends,
+                "waiting": each.bridge.waiting if each.bridge is not None else 0,
+                **(answers.get(name) or {"silent": True}),
+            }
             for name, each in self.companies.items()
         }
+
+    @property
+    def nursery_pid(self) -> int:
+        """The process that the others are forked from; 0 when everybody lives in main."""
+        return self._nursery.pid if self._nursery is not None else 0
 
     def explain(self, id: str) -> list[str] | None:
         """What an actor in another process says of itself; None when there is no such actor."""

@@ -27,9 +27,11 @@ from actors.messages import Died, Stop, Stopped
 from actors.runtime.bridge import Bridge, adopted
 from actors.runtime.engine import Engine
 from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Here, Letter, Recall, Said
+from actors.runtime.lag import Lag
 from actors.runtime.post import Post
 from actors.scheduling import Scheduling
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.station import VrrpSpec
+from actors.vrrp_actor import VrrpActor
 from loader.model import GlobalDefs
 
 VRRP, CHECKERS = "vrrp", "checkers"
@@ -104,6 +106,7 @@ class Process:
         self._post = Post(self.system, FOLDERS[orders.kind], self._send)
         self._ports |= self._own_ports()
         self._take_its_turn()
+        self.lag = Lag(self.system.clock)
 
     def run(self) -> None:
         """Serve until main is gone, then have everybody end in order."""
@@ -164,8 +167,13 @@ def _alive(process: Process, _: str) -> int:
     return len(process.system.alive())
 
 
+def _vitals(process: Process, _: str) -> dict[str, Any]:
+    return {"actors": len(process.system.alive()), "lag": process.lag.figures()}
+
+
 ANSWERS: dict[str, Callable[[Process, str], Any]] = {
     "alive": _alive,
+    "vitals": _vitals,
     "why": lambda process, id: explain(process.system, id),
     "figures": lambda process, _: figures(process.system),
     "internals": lambda process, _: internals(process.system),

@@ -1,12 +1,12 @@
 """What an operator sees: the whole state as plain data, joined from configuration, board and living actors."""
 
 import time
-from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import gevent
 
+from actors.census import Census, lag_of_vrrp, supervisor_of, together
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.core.quorum import Member
 from actors.core.status import (
@@ -22,12 +22,13 @@ from actors.core.status import (
 from actors.core.table import endpoint
 from actors.fleet import Fleet
 from actors.group_actor import GroupActor, GroupSpec
-from actors.inside import explain, figures, internals, network_figures
+from actors.inside import explain, internals, network_figures
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.runtime.system import System
+from actors.station import VrrpSpec
 from actors.supervisor_actor import Charge, SupervisorActor
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.vrrp_actor import VrrpActor
 
 VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields may come at any time."""
@@ -41,17 +42,19 @@ Figures = Mapping[str, Mapping[str, Any]]
 
 
 class Snapshot:
-    """Answers ``status``, ``tree`` and ``why``. Reading changes nothing and logs nothing."""
+    """Answers ``status``, ``why`` and ``internals``. Reading changes nothing and logs nothing."""
 
     def __init__(
         self,
         system: System,
         fleet: Fleet,
+        census: Census,
         facts: Callable[[], Mapping[str, Any]],
         names: Mapping[str, tuple[str, ...]],
     ) -> None:
         self._system = system
         self._fleet = fleet
+        self._census = census
         self._facts = facts
         self._began = time.monotonic()
         self.names = names
@@ -61,12 +64,16 @@ class Snapshot:
 
         Others run between two rows: each row is of one moment, all of them together are not.
         """
-        figures = self._figures()
+        counted, read, vitals = self._fleet.ask("figures", "network", "vitals")
+        figures = together(self._system, counted)
+        processes = self._census.processes(vitals)
         return {
             "version": VERSION,
             "uptime": round(time.monotonic() - self._began, 3),
             **self._facts(),
-            "network": self._network(),
+            "network": self._network(read),
+            "processes": processes,
+            "vrrp_loop_lag": lag_of_vrrp(processes),
             "checkers": [self._checker(charge, figures) for charge in self._in_turns(CheckerActor)],
             "servers": [row for charge in self._in_turns(IpvsActor) for row in self._servers(charge)],
             "services": [self._service(charge) for charge in self._in_turns(IpvsActor)],
@@ -74,13 +81,9 @@ class Snapshot:
             "groups": [self._group(charge) for charge in self._in_turns(GroupActor)],
         }
 
-    def _figures(self) -> Figures:
-        """The figures of all actors that have any, wherever they live."""
-        return ChainMap(figures(self._system), *(said for said in self._fleet.ask("figures").values() if said))
-
-    def _network(self) -> dict[str, Any]:
+    def _network(self, read: Mapping[str, Any]) -> dict[str, Any]:
         """What was read from the network for nobody, and how often news of links were lost."""
-        said = [network_figures(self._system.ports), *self._fleet.ask("network").values()]
+        said = [network_figures(self._system.ports), *read.values()]
         return next((each for each in said if each), {"discarded": {}, "link_resyncs": 0})
 
     def _router(self, charge: Charge, figures: Figures) -> dict[str, Any]:
@@ -114,18 +117,6 @@ class Snapshot:
             "phase": charge.phase.value,
         }
 
-    def tree(self) -> list[dict[str, Any]]:
-        """Every actor in start order with its phase, crashes and waiting messages."""
-        supervisor = self._system.find(self._system.supervisor)
-        mail = supervisor.mailbox if supervisor else 0
-        figures = self._figures()
-        rows = [_row(self._system.supervisor, "SupervisorActor", 0, "RUNNING", 0, mail, "main")]
-        for charge in self._supervisor.charges():
-            child, crashes = charge.child, len(charge.ledger.crashes)
-            waiting = figures.get(child.id, {}).get("mailbox", 0)
-            rows.append(_row(child.id, child.kind.__name__, 1, charge.phase.value, crashes, waiting, child.process))
-        return rows
-
     def why(self, id: str) -> list[str]:
         """Sentences that tell how the actor ``id`` came to its status; raises LookupError, naming ids that are near."""
         charge = self._supervisor.charge(id)
@@ -144,14 +135,13 @@ class Snapshot:
 
     def internals(self) -> dict[str, Any]:
         """Counts of what could leak, of this process and of the others by name."""
-        return {**internals(self._system), "processes": self._fleet.processes(self._fleet.ask("internals"))}
+        counted, vitals = self._fleet.ask("internals", "vitals")
+        lag = lag_of_vrrp(self._census.processes(vitals))
+        return {**internals(self._system), "processes": self._fleet.processes(counted), "vrrp_loop_lag": lag}
 
     @property
     def _supervisor(self) -> SupervisorActor:
-        context = self._system.find(self._system.supervisor)
-        if context is None or context.actor is None:
-            raise LookupError("the supervisor is not running")
-        return context.actor  # type: ignore[no-any-return]
+        return supervisor_of(self._system)
 
     def _of(self, kind: type) -> list[Charge]:
         return [charge for charge in self._supervisor.charges() if charge.child.kind is kind]
@@ -257,15 +247,3 @@ class Snapshot:
             "in_pool": destination.key in present,
             "connections": open_connections.get(destination.key, 0),
         }
-
-
-def _row(id: str, kind: str, depth: int, phase: str, crashes: int, mailbox: int, process: str) -> dict[str, Any]:
-    return {
-        "id": id,
-        "kind": kind,
-        "depth": depth,
-        "phase": phase,
-        "crashes": crashes,
-        "process": process,
-        "mailbox": mailbox,
-    }

@@ -38,13 +38,24 @@ STATUS: dict[str, Any] = {
     ],
 }  # fmt: skip
 
-TREE = {
+LAG = {"median": 0.000512, "worst": 0.0123, "histogram": {"512": 9, "16384": 1}}
+PLAIN = {"replaced": 0, "silent": False, "actors": 1, "waiting": 0, "programs": None, "lag": None, "cpu": 1.5,
+         "memory": 2048}  # fmt: skip
+
+TREE: dict[str, Any] = {
+    "processes": [
+        {"name": "main", "pid": 7, **PLAIN, "lag": LAG},
+        {"name": "checkers-1", "pid": 9, **PLAIN, "replaced": 2, "silent": True, "waiting": 1536},
+        {"name": "scripts", "pid": 8, **PLAIN, "actors": None, "programs": 3},
+    ],
     "tree": [
-        {"id": "supervisor", "kind": "SupervisorActor", "depth": 0, "phase": "RUNNING", "crashes": 0, "process": "main",
-         "mailbox": 1},
-        {"id": "check/web", "kind": "CheckerActor", "depth": 1, "phase": "PARKED", "crashes": 6, "process": "main",
-         "mailbox": 0},
-    ]
+        {"id": "supervisor", "kind": "SupervisorActor", "depth": 0, "phase": "RUNNING", "crashes": 0, "restarts": 0,
+         "process": "main", "mailbox": 1},
+        {"id": "check/web", "kind": "CheckerActor", "depth": 1, "phase": "PARKED", "crashes": 6, "restarts": 5,
+         "process": "checkers-1", "mailbox": 0},
+        {"id": "notify", "kind": "NotifyActor", "depth": 1, "phase": "RUNNING", "crashes": 0, "restarts": 0,
+         "process": "main", "mailbox": 0},
+    ],
 }  # fmt: skip
 
 STATUS_TEXT = """\
@@ -62,9 +73,13 @@ check/new  TH_TCP_CHECK  [::1]:8002      UNKNOWN assumed        -      -     0  
 """
 
 TREE_TEXT = """\
-ACTOR        KIND             PHASE    CRASHES  PROCESS  MAILBOX
-supervisor   SupervisorActor  RUNNING        0  main           1
-  check/web  CheckerActor     PARKED         6  main           0
+PROCESS, ACTOR  KIND             PHASE    CRASHES  RESTARTS     WAITING     LAG    WORST
+main            pid 7            RUNNING                  0         0 B  0.5 ms  12.3 ms
+├─ supervisor   SupervisorActor  RUNNING        0         0           1
+└─ notify       NotifyActor      RUNNING        0         0           0
+checkers-1      pid 9            SILENT                   2      1.5 kB
+└─ check/web    CheckerActor     PARKED         6         5           0
+scripts         pid 8            RUNNING                  0  3 programs
 """
 
 
@@ -165,11 +180,21 @@ def test_what_was_read_for_nobody_is_told_above_the_tables() -> None:
 
 def test_a_table_too_long_to_be_fitted_to_the_terminal_is_printed_as_it_is() -> None:
     screen = io.StringIO()
-    rows = [TREE["tree"][1]] * (ctl_view.LAID_OUT + 1)
-    ctl_view.show({"tree": rows}, Console(file=screen, force_terminal=True, width=20, color_system="standard"))
-    first, *rest = screen.getvalue().splitlines()
-    assert first == "ACTOR        KIND          PHASE   CRASHES  PROCESS  MAILBOX"
-    assert set(rest) == {"  check/web  CheckerActor  PARKED        6  main           0"}
+    rows = [TREE["tree"][0]] * (ctl_view.LAID_OUT + 1)
+    reply = {"processes": TREE["processes"][:1], "tree": rows}
+    ctl_view.show(reply, Console(file=screen, force_terminal=True, width=20, color_system="standard"))
+    lines = screen.getvalue().splitlines()
+    assert lines[2] == "└─ supervisor   SupervisorActor  RUNNING        0         0        1"
+    assert (len(lines), len(set(lines))) == (ctl_view.LAID_OUT + 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(None, "-"), (0, "0 B"), (1023, "1023 B"), (1536, "1.5 kB"), (204_800, "200 kB"), (3 << 20, "3.0 MB"),
+     (5 << 40, "5120 GB")],
+)  # fmt: skip
+def test_sizes_are_told_in_the_unit_that_fits(amount: int | None, text: str) -> None:
+    assert ctl_view.size(amount) == text
 
 
 def test_without_a_daemon_it_says_so_and_fails(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""What an operator sees and does: who lives where, what crashed, what comes next."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.lab import until
+from tests.system.netns import Lan, Ours, asked, becomes_master, lan, started
+
+CONF = """
+global_defs {
+    dataplane userspace
+    checker_processes 1
+}
+RT_TCP_CHECK closed {
+    connect_ip 127.0.0.1
+    connect_port 9
+    delay_loop 0.2
+}
+virtual_server 127.0.0.1 8080 {
+    lb_algo rr
+    protocol TCP
+    real_server 127.0.0.1 8081 {
+        checkers closed
+    }
+}
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    advert_int 0.1
+    version 3
+    virtual_ipaddress {
+        10.99.0.100/24
+    }
+}
+"""
+
+
+@pytest.fixture
+def wire() -> Iterator[Lan]:
+    with lan() as made:
+        yield made
+
+
+@pytest.fixture
+def ours(wire: Lan, tmp_path: Path) -> Iterator[Ours]:
+    router = Ours(wire.host(), tmp_path, CONF)
+    with started(router):
+        becomes_master(router)
+        yield router
+
+
+def process(ours: Ours, name: str) -> dict[str, Any]:
+    """The row of a process."""
+    return next(row for row in asked(ours, ask="tree")["processes"] if row["name"] == name)
+
+
+def actor(ours: Ours, id: str) -> dict[str, Any]:
+    """The row of an actor."""
+    return next(row for row in asked(ours, ask="tree")["tree"] if row["id"] == id)
+
+
+def is_here(ours: Ours) -> bool:
+    """Whether every process has answered with how late it is."""
+    rows = asked(ours, ask="tree")["processes"]
+    return all(row["lag"] and row["lag"]["histogram"] for row in rows if row["actors"] is not None)
+
+
+def test_every_process_is_shown_with_who_lives_in_it_and_how_late_it_is(ours: Ours) -> None:
+    until(lambda: is_here(ours))
+    seen = asked(ours, ask="tree")
+    rows = {row["name"]: row for row in seen["processes"]}
+    assert list(rows) == ["main", "vrrp", "checkers-1", "nursery", "scripts"]
+    assert sorted(row["pid"] for row in rows.values()) == sorted(ours.pids())
+    assert [row["silent"] or row["replaced"] for row in rows.values()] == [0] * 5
+    assert all(row["memory"] > 1 << 20 for row in rows.values())
+    homes = {row["id"]: row["process"] for row in seen["tree"]}
+    assert (homes["vrrp/VI_1"], homes["check/closed"], homes["notify"]) == ("vrrp", "checkers-1", "main")
+    assert asked(ours, ask="status")["vrrp_loop_lag"]["worst"] < 5.0
+
+
+def test_a_process_that_stands_still_is_silent_and_its_replacement_is_counted(ours: Ours) -> None:
+    pid = process(ours, "checkers-1")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    row = process(ours, "checkers-1")
+    assert (row["silent"], row["lag"], row["pid"]) == (True, None, pid)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: process(ours, "checkers-1")["replaced"] == 1 and not process(ours, "checkers-1")["silent"])
+    assert actor(ours, "check/closed")["restarts"] == 1
