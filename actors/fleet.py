@@ -76,13 +76,14 @@ class Fleet:
         self._hang_limit = hang_limit
         self._homes: dict[str, Company] = {}
         self._names: dict[int, str] = {}
+        self._hung: dict[int, float] = {}
         self._questions: dict[int, AsyncResult] = {}
         self._asked = 0
         self._closing = False
         self._heart: Any = None
         system.elsewhere = self._carry
         if nursery is not None:
-            nursery.born, nursery.ended = self._born, self._ended
+            nursery.born, nursery.ended, nursery.lost = self._born, self._ended, self._unreplaceable
             nursery.open()
             self._heart = gevent.spawn(self._beat)
 
@@ -221,10 +222,24 @@ class Fleet:
         log.info("process started", process=name, pid=pid)
 
     def _ended(self, pid: int, status: int) -> None:
+        company = self.companies.get(self._names.pop(pid, ""))
+        if company is None or self._closing:
+            return
+        company.ends += 1
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        name = self._names.pop(pid, "")
+        if silent := self._hung.pop(pid, 0.0):
+            how = f"did not answer for {silent:.1f} s: {how}"
+        residents = sum(home is company for home in self._homes.values())
+        next_step = f"replaced, {residents} actors start again"
+        log.error("process ended", process=company.orders.name, pid=pid, how=how, times=company.ends, next=next_step)
+
+    def _unreplaceable(self) -> None:
+        """The nursery has ended. While everybody still lives they can end in order; later they could not."""
         if not self._closing:
-            log.error("process ended", process=name, pid=pid, how=how)
+            log.critical(
+                "process ended", process="nursery", next="nothing could be replaced: the program ends in order"
+            )
+            self._system.tell(self._system.supervisor, Shutdown(70))
 
     def _gone(self, company: Company) -> None:
         """The bridge has broken down: whatever is at its other end is not ours any more, and is replaced."""
@@ -233,7 +248,6 @@ class Fleet:
         assert self._nursery is not None
         if company.pid:
             self._nursery.kill(company.pid, signal.SIGKILL)
-        company.ends += 1
         company.bridge = None
         company.ledger, decision = crashed(company.ledger, FREQUENT, self._system.clock.now())
         if isinstance(decision, Escalate):
@@ -281,6 +295,7 @@ class Fleet:
         assert self._nursery is not None
         log.error("process does not answer: it is killed", process=company.orders.name, seconds=round(silent, 1))
         pid = company.pid
+        self._hung[pid] = silent
         self._nursery.kill(pid, signal.SIGUSR2)
         gevent.sleep(DUMP)
         with suppress(OSError):
