@@ -53,6 +53,7 @@ class Company:
         self.said: dict[str, AnyStatus] = {}
         self.unanswered: float | None = None
         self.hung = False
+        self.answers = False
 
 
 class Fleet:
@@ -160,6 +161,11 @@ class Fleet:
         }
 
     @property
+    def is_complete(self) -> bool:
+        """Whether every process is there and has answered."""
+        return all(company.answers for company in self.companies.values())
+
+    @property
     def nursery_pid(self) -> int:
         """The process that the others are forked from; 0 when everybody lives in main."""
         return self._nursery.pid if self._nursery is not None else 0
@@ -208,7 +214,7 @@ class Fleet:
         assert self._nursery is not None
         ours, theirs = pair()
         company.bridge = Bridge(ours, lambda frame: self._heard(company, frame), lambda: self._gone(company))
-        company.pid, company.unanswered, company.hung = 0, None, False
+        company.pid, company.unanswered, company.hung, company.answers = 0, None, False, False
         if company.said:
             company.bridge.send(Recall(tuple(company.said.values())))
         try:
@@ -270,7 +276,7 @@ class Fleet:
                     company.said[message.status.source] = message.status
                 self._system.tell(to, message)
             case Answer(number, value):
-                company.unanswered = None
+                company.unanswered, company.answers = None, True
                 result = self._questions.get(number)
                 if result is not None:
                     result.set(value)

@@ -29,6 +29,7 @@ from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Le
 from actors.runtime.lag import Lag
 from actors.runtime.post import Post
 from actors.scheduling import Scheduling
+from actors.systemd import UNHEARD, Ear
 from actors.vrrp_actor import VrrpActor, VrrpSpec
 from loader.model import GlobalDefs
 
@@ -58,7 +59,8 @@ LINES = 1 << 20
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """What a process is to be. ``location`` is where site plugins are; the rest is as the command line has it."""
+    """What a process is to be. ``location`` is where site plugins are, ``ear`` who wants to hear that it is
+    alive; the rest is as the command line has it."""
 
     name: str
     dry_run: bool = False
@@ -67,6 +69,7 @@ class Orders(msgspec.Struct, frozen=True):
     log_format: str = "json"
     colors: bool = False
     scheduling: Scheduling = Scheduling()
+    ear: Ear = UNHEARD
 
     @property
     def kind(self) -> str:
@@ -104,6 +107,7 @@ class Process:
         self._ports |= self._own_ports()
         self._take_its_turn()
         self.lag = Lag(self.system.clock)
+        orders.ear.hear_from(self.system.clock)
 
     def run(self) -> None:
         """Serve until main is gone, then have everybody end in order."""

@@ -147,6 +147,11 @@ class SupervisorActor:
         """The child ``id``."""
         return self._charges.get(id)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether everybody whom the last configuration wants has been started, and everybody else has ended."""
+        return self._stopping is None and not self._steps and self._next is None
+
     # The board
 
     def published(self, message: Published) -> None:

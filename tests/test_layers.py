@@ -46,6 +46,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.reports", (), PURE),
     ("actors.nursery", (), None),
     ("actors.scheduling", (), None),
+    ("actors.systemd", (*VALUES, *RUNTIME), None),
     ("actors.verdicts", VALUES, None),
     ("actors.__init__", (), set()),
     *((module, EVERYTHING, None) for module in ASSEMBLY),

@@ -3,13 +3,15 @@
 import json
 import os
 import signal
+import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.system.lab import until
+from tests.system.lab import ROOT, until
 from tests.system.netns import Lan, Ours, asked, becomes_master, lan, started
 
 CONF = """
@@ -120,3 +122,50 @@ def test_without_the_nursery_nobody_could_be_replaced_so_all_end_in_order(ours: 
     assert ours.process is not None
     assert ours.process.wait(timeout=20) == 70
     assert not ours.is_master()
+
+
+class Watched(Ours):
+    """Started as systemd does: with a socket to tell how it fares, and a watchdog of 1 s."""
+
+    def start(self) -> "Watched":
+        """See `Router.start`."""
+        self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.ear.bind(str(self.folder / "notify"))
+        self.ear.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.ear.settimeout(10)
+        told = {"NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "1000000"}
+        with self.log.open("ab") as log:
+            self.process = self.host.run(*self.command(), cwd=ROOT, stdout=log, stderr=log, env=os.environ | told)
+        return self
+
+    def hears(self, word: str) -> tuple[str, int]:
+        """The next datagram that says ``word``, and whose it is."""
+        while True:
+            text, extra, _, _ = self.ear.recvmsg(4096, socket.CMSG_SPACE(12))
+            if word in text.decode():
+                return text.decode(), struct.unpack("3i", extra[0][2])[0]
+
+
+def test_systemd_hears_when_it_is_ready_how_it_fares_and_from_the_routers_loop_that_it_lives(
+    wire: Lan, tmp_path: Path
+) -> None:
+    script = tmp_path / "environment"
+    script.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\n")
+    script.chmod(0o755)
+    ours = Watched(wire.host(), tmp_path, CONF.replace("interface eth0", f"interface eth0\n    notify_master {script}"))
+    with started(ours):
+        assert ours.process is not None
+        main = ours.process.pid
+        ready, whose = ours.hears("READY=1")
+        fares = "STATUS=1 router MASTER; 0 of 1 service has quorum"
+        assert whose == main
+        assert fares in ready or ours.hears(fares)[1] == main
+        assert ours.hears("WATCHDOG=1") == ("WATCHDOG=1", process(ours, "vrrp")["pid"])
+        ours.reload()
+        assert ours.hears("RELOADING=1")[1] == main
+        assert ours.hears("READY=1")[1] == main
+        until((tmp_path / "seen").exists)
+        ours.process.terminate()
+        assert ours.hears("STOPPING=1")[1] == main
+        ours.stop()
+    assert "NOTIFY_SOCKET" not in (tmp_path / "seen").read_text()
