@@ -18,7 +18,7 @@ import structlog
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
-from actors.census import Census
+from actors.census import Census, supervisor_of
 from actors.checker_actor import CheckerActor
 from actors.configuration import Configuration, ConfigurationError, default_identity
 from actors.console import Console
@@ -35,12 +35,13 @@ from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import DryRunPlane
 from actors.planes.userspace import UserspacePlane
 from actors.ports import network, probing
-from actors.process import Orders, scheduling_of
+from actors.process import VRRP, Orders, scheduling_of
 from actors.runtime.engine import Engine
 from actors.runtime.lag import Lag
 from actors.snapshot import Snapshot
 from actors.spawner import DryRunSpawner, Spawner
 from actors.supervisor_actor import Reload, SupervisorActor
+from actors.systemd import UNHEARD, Ear, Herald, summary
 from actors.tree import Tree, grow
 from actors.verdicts import Verdicts
 from loader.model import Config
@@ -69,12 +70,14 @@ class Settings(msgspec.Struct, frozen=True):
 class Daemon:
     """The whole program in this process, and the spawner beside it."""
 
-    def __init__(self, settings: Settings, nursery: Nursery | None = None) -> None:
+    def __init__(self, settings: Settings, nursery: Nursery | None = None, ear: Ear = UNHEARD) -> None:
         """Read the configuration; raises `ConfigurationError` with every diagnostic.
 
         Other processes come out of the ``nursery``; without one everything is in this process.
+        The ``ear`` is told how it fares.
         """
         self._settings = settings
+        self._ear = ear
         self._nursery = nursery
         self._configuration = Configuration(settings.conf)
         loaded = self._configuration.read()
@@ -123,6 +126,7 @@ class Daemon:
         told = partial(self._facts, plane)
         self._snapshot = Snapshot(engine.system, self._fleet, self._census, told, self.tree.names)
         self._verdicts = Verdicts(self._door.with_name("verdicts.json"))
+        self._herald = self._announced()
         with self._doors():
             ports["remembered"] = self._remembered()
             given = ("launcher", "ended", "remembered")
@@ -132,7 +136,22 @@ class Daemon:
             try:
                 return self._wait()
             finally:
+                self._herald.stopping()
                 self._fleet.close()
+
+    def _announced(self) -> Herald:
+        """Have the service manager told how things are. VRRP's loop is the one to be watched, where it is apart."""
+        self._ear.hear_from(self._system.clock, lambda: VRRP not in self._fleet.companies)
+        return Herald(self._ear, self._system.clock, self._is_settled, self._summary)
+
+    def _is_settled(self) -> bool:
+        context = self._system.find("supervisor")
+        has_read = context is not None and context.actor is not None and not context.busy
+        return has_read and supervisor_of(self._system).is_settled and self._fleet.is_complete
+
+    def _summary(self) -> str:
+        context = self._system.find("supervisor")
+        return summary(context.actor.board.retained()) if context and context.actor else "the supervisor has ended"
 
     def _grown(self, config: Config) -> Tree:
         shards = (config.global_defs.checker_processes or os.cpu_count() or 1) if self._nursery else 0
@@ -148,6 +167,7 @@ class Daemon:
             settings.log_format,
             is_terminal(),
             scheduling_of(defs, name),
+            self._ear if name == VRRP else UNHEARD,
         )
 
     def _wait(self) -> int:
@@ -194,7 +214,7 @@ class Daemon:
 
     def reload(self) -> None:
         """Read the configuration again and tell the supervisor who shall live; an error changes nothing."""
-        with self._reloading:  # one asked for meanwhile comes after it
+        with self._reloading, self._herald.reloading():  # one asked for meanwhile comes after it
             # In a native thread: thousands of lines take longer than the event loop may be held.
             self._take_over(*gevent.get_hub().threadpool.apply(self._read_again))
 
@@ -236,6 +256,7 @@ class Daemon:
             gevent.signal_handler(number, self._shut_down)
 
     def _shut_down(self) -> None:
+        self._herald.stopping()
         self._keep_verdicts()
         self._system.tell("supervisor", Shutdown())
 

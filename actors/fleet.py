@@ -57,6 +57,7 @@ class Company:
         self.said: dict[str, AnyStatus] = {}
         self.unanswered: float | None = None
         self.hung = False
+        self.answers = False
         self._handle: int | None = None
 
     def meet(self, pid: int) -> None:
@@ -98,6 +99,7 @@ class Fleet:
         self._orders = orders
         self._hang_limit = hang_limit
         self._homes: dict[str, Company] = {}
+        self._hung: dict[int, float] = {}
         self._questions: dict[int, AsyncResult] = {}
         self._asked = 0
         self._closing = False
@@ -181,6 +183,11 @@ class Fleet:
         }
 
     @property
+    def is_complete(self) -> bool:
+        """Whether every process is there and has answered."""
+        return all(company.answers for company in self.companies.values())
+
+    @property
     def nursery_pid(self) -> int:
         """The process that the others are forked from; 0 when everybody lives in main."""
         return self._nursery.pid if self._nursery is not None else 0
@@ -229,7 +236,7 @@ class Fleet:
         assert self._nursery is not None
         ours, theirs = pair()
         company.bridge = Bridge(ours, lambda frame: self._heard(company, frame), lambda: self._gone(company))
-        company.unanswered, company.hung = None, False
+        company.unanswered, company.hung, company.answers = None, False, False
         if company.said:
             company.bridge.send(Recall(tuple(company.said.values())))
         try:
@@ -238,9 +245,15 @@ class Fleet:
             theirs.close()
 
     def _ended(self, name: str, pid: int, status: int) -> None:
+        company = self.companies.get(name)
+        if company is None or self._closing:
+            return
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        if not self._closing:
-            log.error("process ended", process=name, pid=pid, how=how)
+        if silent := self._hung.pop(pid, 0.0):
+            how = f"did not answer for {silent:.1f} s: {how}"
+        residents = sum(home is company for home in self._homes.values())
+        next_step = f"replaced, {residents} actors start again"
+        log.error("process ended", process=name, pid=pid, how=how, times=max(1, company.ends), next=next_step)
 
     def _unattended(self) -> None:
         log.error("the nursery was lost: another takes its place, the processes live on")
@@ -274,7 +287,7 @@ class Fleet:
                     company.said[message.status.source] = message.status
                 self._system.tell(to, message)
             case Answer(number, value):
-                company.unanswered = None
+                company.unanswered, company.answers = None, True
                 result = self._questions.get(number)
                 if result is not None:
                     result.set(value)
@@ -306,6 +319,7 @@ class Fleet:
         if not company.pid:
             self._miscarried(company)
             return
+        self._hung[company.pid] = silent
         company.signal(signal.SIGUSR2)
         gevent.sleep(DUMP)
         if company.hung:  # and not another already

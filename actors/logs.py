@@ -11,6 +11,8 @@ import msgspec
 import structlog
 from gevent.monkey import get_original
 
+from actors.reports import Reports
+
 PATIENCE = 20
 """Milliseconds that a line waits for a reader that lags, once; until it reads again, lines are dropped and counted."""
 
@@ -64,7 +66,8 @@ def _standard_error() -> int:
 
 
 def _for_people(colors: bool) -> list[Any]:
-    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
+    line = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+    return [Reports(line, colors)]
 
 
 def _for_programs() -> list[Any]:

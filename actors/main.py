@@ -5,6 +5,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from actors.nursery import Nursery
 from actors.picture import picture
 from actors.planes import PlaneUnavailable
 from actors.process import serve
+from actors.systemd import found
 
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -50,9 +52,10 @@ def main(
     if only_check:
         sys.exit(check(conf))
     try:
+        ear = found(os.environ, os.getpid())
         settings = Settings(conf, dry_run, socket, console, log_level, log_format)
         nursery = None if single_process or only_tree else Nursery(serve)
-        daemon = Daemon(settings, nursery)
+        daemon = Daemon(settings, nursery, ear)
         if only_tree:
             click.echo(picture(daemon.tree))
             return

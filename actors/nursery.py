@@ -27,6 +27,8 @@ fork: Callable[[], int] = monkey.get_original("os", "fork")
 waitpid: Callable[[int, int], Any] = monkey.get_original("os", "waitpid")
 poll: Callable[[], Any] = monkey.get_original("select", "poll")
 NativeSocket = monkey.get_original("socket", "socket")
+# gevent's own would leave SIGCHLD to a loop, of which there is none in the nursery.
+listen: Callable[..., Any] = monkey.get_original("signal", "signal")
 
 READ = 1
 PACKET = 1 << 16
@@ -134,7 +136,7 @@ def tend(port: Any, serve: Serve) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    listen(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     watched = poll()
     for descriptor in (port.fileno(), wake):
@@ -171,7 +173,7 @@ def _obey(port: Any, living: dict[int, str], serve: Serve) -> bool:
 def _become(port: Any, end: int, orders: dict[str, Any], serve: Serve) -> NoReturn:
     port.close()
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    listen(signal.SIGCHLD, signal.SIG_DFL)
     code = 70
     try:
         serve(end, orders)

@@ -32,6 +32,7 @@ from actors.runtime.lag import Lag
 from actors.runtime.post import Post
 from actors.scheduling import Scheduling
 from actors.station import VrrpSpec
+from actors.systemd import UNHEARD, Ear
 from actors.vrrp_actor import VrrpActor
 from loader.model import GlobalDefs
 
@@ -62,7 +63,8 @@ LINES = 1 << 20
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """What a process is to be. ``location`` is where site plugins are; the rest is as the command line has it."""
+    """What a process is to be. ``location`` is where site plugins are, ``ear`` who wants to hear that it is
+    alive; the rest is as the command line has it."""
 
     name: str
     dry_run: bool = False
@@ -71,6 +73,7 @@ class Orders(msgspec.Struct, frozen=True):
     log_format: str = "json"
     colors: bool = False
     scheduling: Scheduling = Scheduling()
+    ear: Ear = UNHEARD
 
     @property
     def kind(self) -> str:
@@ -109,6 +112,7 @@ class Process:
         self._ports |= self._own_ports()
         self._take_its_turn()
         self.lag = Lag(self.system.clock)
+        orders.ear.hear_from(self.system.clock)
 
     def run(self) -> None:
         """Serve until main is gone, then have everybody end in order."""

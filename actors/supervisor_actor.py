@@ -11,6 +11,7 @@ import msgspec
 
 from actors.core.board import Board
 from actors.core.restart import Escalate, Ledger, Policy, Restart, crashed
+from actors.core.retelling import Told, retold
 from actors.core.status import AnyStatus, ChildStatus, Phase
 from actors.messages import Died, Lost, Message, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe
 from actors.runtime.actor import Context
@@ -74,7 +75,7 @@ class Calm(Message, frozen=True):
 class Charge:
     """A child in the supervisor's care, ``alive`` while an incarnation of it is."""
 
-    __slots__ = ("alive", "child", "incarnation", "ledger", "phase", "restarts")
+    __slots__ = ("alive", "child", "incarnation", "ledger", "phase", "restarts", "told")
 
     def __init__(self, child: Child) -> None:
         self.child = child
@@ -83,6 +84,7 @@ class Charge:
         self.phase = Phase.RUNNING
         self.alive = False
         self.restarts = -1
+        self.told = Told()
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -147,6 +149,11 @@ class SupervisorActor:
         """The child ``id``."""
         return self._charges.get(id)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether everybody whom the last configuration wants has been started, and everybody else has ended."""
+        return self._stopping is None and not self._steps and self._next is None
+
     # The board
 
     def published(self, message: Published) -> None:
@@ -172,19 +179,19 @@ class SupervisorActor:
             return
         self._end(charge)
         if message.id == self._stopping:
-            self._report(charge, message, "it was to stop anyway")
+            self._report(charge, message, "nothing, it was to stop anyway")
             self._go_on(message.id)
             return
         charge.ledger, decision = crashed(charge.ledger, charge.child.policy, self._context.now())
         if isinstance(decision, Escalate):
-            self._report(charge, message, "it may not be missed: the program ends")
+            self._report(charge, message, "it may not be missed: the program ends in order")
             self.shutdown(Shutdown(70))
             return
         self._retry(charge, message, decision)
 
     def _retry(self, charge: Charge, message: Died, decision: Restart) -> None:
         charge.phase = Phase.PARKED if decision.parked else Phase.RESTARTING
-        word = "parked, tried again" if decision.parked else "restarted"
+        word = "parked, its last status stands; tried again" if decision.parked else "restarted"
         self._report(charge, message, f"{word} in {decision.delay:g} s")
         self._tell_phase(charge, message.error)
         self._context.after(f"revive {message.id}", decision.delay, Revive(message.id, message.incarnation))
@@ -256,13 +263,20 @@ class SupervisorActor:
         return charge if charge is not None and charge.alive and charge.incarnation == incarnation else None
 
     def _report(self, charge: Charge, death: Died, next_step: str) -> None:
-        log = self._context.log.bind(
-            child=death.id, error=death.error, crashes=len(charge.ledger.crashes), next=next_step
+        """All of a crash once; the same once more is one line."""
+        charge.told = retold(charge.told, death.error, death.trace, self._context.now())
+        whole = {"handling": death.handling, "trace": death.trace} if charge.told.times == 1 else {}
+        self._context.log.error(
+            "child crashed",
+            child=death.id,
+            process=charge.child.process,
+            error=death.error,
+            crashes=len(charge.ledger.crashes),
+            period=charge.child.policy.period,
+            times=charge.told.times,
+            next=next_step,
+            **whole,
         )
-        if charge.phase is Phase.PARKED and death.error == self._last_error(charge):
-            log.error("child crashed again")
-        else:
-            log.error("child crashed", handling=death.handling, trace=death.trace)
 
     def _tell_phase(self, charge: Charge, error: str = "") -> None:
         error = error or self._last_error(charge)

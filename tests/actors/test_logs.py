@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from actors.logs import Writer, configure, mask_secrets
+from actors.reports import ordinal
 
 
 class Pipe:
@@ -94,6 +95,71 @@ def test_an_exception_comes_with_its_traceback_in_one_line(pipe: Pipe) -> None:
         structlog.get_logger().exception("crashed")
     (line,) = objects(pipe)
     assert (line["event"], str(line["exception"]).splitlines()[-1]) == ("crashed", "RuntimeError: boom")
+
+
+CRASH = {
+    "child": "check/web", "process": "checkers-1", "error": "ValueError: of 7", "crashes": 2, "period": 60.0,
+    "next": "restarted in 0.2 s",
+}  # fmt: skip
+TRACE = 'Traceback (most recent call last):\n  File "a.py", line 7, in f\nValueError: of 7\n'
+
+
+def told(pipe: Pipe, event: str, colors: bool = False, **facts: object) -> list[str]:
+    """The lines that people read, without the time."""
+    configure("info", "human", Writer(pipe.stream.fileno()), colors)
+    structlog.get_logger().error(event, **facts)
+    return [line if line.startswith(" ") else line.partition(" ")[2] for line in pipe.lines()]
+
+
+def test_a_crash_is_one_block_that_tells_who_what_how_often_and_what_next(pipe: Pipe) -> None:
+    assert told(pipe, "child crashed", **CRASH, times=1, handling="Probed(run=3)", trace=TRACE) == [
+        "child crashed: check/web in checkers-1",
+        "  error     ValueError: of 7",
+        "  handling  Probed(run=3)",
+        "  crashes   2 in 60 s",
+        "  next      restarted in 0.2 s",
+        "  | Traceback (most recent call last):",
+        '  |   File "a.py", line 7, in f',
+        "  | ValueError: of 7",
+    ]
+
+
+def test_the_same_crash_once_more_is_one_line_with_a_counter(pipe: Pipe) -> None:
+    assert told(pipe, "child crashed", **CRASH, times=7) == [
+        "child crashed: check/web in checkers-1: the same crash, 7th time: ValueError: of 7; restarted in 0.2 s",
+    ]
+
+
+def test_the_death_of_a_process_reads_likewise(pipe: Pipe) -> None:
+    facts = {"process": "vrrp", "pid": 7, "how": "killed by SIGKILL", "times": 2, "next": "replaced"}
+    assert told(pipe, "process ended", **facts) == [
+        "process ended: vrrp",
+        "  pid       7",
+        "  how       killed by SIGKILL",
+        "  ended     2nd time",
+        "  next      replaced",
+    ]
+
+
+def test_on_a_terminal_a_crash_is_in_colour(pipe: Pipe) -> None:
+    first = told(pipe, "child crashed", True, **CRASH, times=1, handling="start", trace=TRACE)[0]
+    assert first == "\x1b[1;31mchild crashed\x1b[0m: \x1b[1mcheck/web\x1b[0m in checkers-1"
+
+
+def test_for_programs_a_crash_is_one_object_with_the_same_facts(pipe: Pipe) -> None:
+    configure("info", "json", Writer(pipe.stream.fileno()))
+    structlog.get_logger().error("child crashed", **CRASH, times=1, handling="start", trace=TRACE)
+    assert objects(pipe) == [
+        {"event": "child crashed", "level": "error", **CRASH, "times": 1, "handling": "start", "trace": TRACE}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (21, "21st"), (113, "113th")],
+)
+def test_numbers_are_told_as_people_do(number: int, text: str) -> None:
+    assert ordinal(number) == text
 
 
 def test_secrets_are_masked_by_name_one_level_down_and_within_urls() -> None:

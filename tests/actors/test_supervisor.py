@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.core.restart import Beyond, Policy
 from actors.core.status import CheckStatus, ChildStatus, Phase, Verdict
@@ -190,6 +191,22 @@ class TestCrash:
         assert world.codes == [70]
         assert diary.read() == "-c +b -b -a"
         assert world.alive() == []
+
+    def test_a_crash_is_told_in_full_then_in_one_line_and_in_full_after_an_hour(self, child: Maker) -> None:
+        world = World((child("a", process="checkers-1"),))
+        with capture_logs() as lines:
+            for wait in (3600.0, 30.0, 0.1):
+                world.tell("a", Crash("again"))
+                world.advance(wait)
+        told = [{**line, "trace": "..."} if "trace" in line else line for line in lines]
+        facts = {
+            "event": "child crashed", "log_level": "error", "actor": "supervisor", "child": "a",
+            "process": "checkers-1", "error": "CrashedOnRequest: again", "period": 60.0,
+        }  # fmt: skip
+        whole = {**facts, "times": 1, "handling": "Crash(reason='again')", "trace": "...", "crashes": 1}
+        assert told == [{**whole, "next": "restarted in 0.1 s"}] * 2 + [
+            {**facts, "times": 2, "crashes": 2, "next": "restarted in 0.2 s"}
+        ]
 
     def test_stale_deaths_are_ignored(self, child: Maker, diary: Diary) -> None:
         world = World((child("a"),))

@@ -1,14 +1,17 @@
 """What an operator sees and does: who lives where, what crashed, what comes next."""
 
+import json
 import os
 import signal
+import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.system.lab import until
+from tests.system.lab import ROOT, until
 from tests.system.netns import Lan, Ours, asked, becomes_master, lan, started
 
 CONF = """
@@ -51,6 +54,7 @@ def ours(wire: Lan, tmp_path: Path) -> Iterator[Ours]:
     router = Ours(wire.host(), tmp_path, CONF)
     with started(router):
         becomes_master(router)
+        until(lambda: is_here(router))
         yield router
 
 
@@ -64,6 +68,12 @@ def actor(ours: Ours, id: str) -> dict[str, Any]:
     return next(row for row in asked(ours, ask="tree")["tree"] if row["id"] == id)
 
 
+def logged(ours: Ours, event: str) -> list[dict[str, Any]]:
+    """The lines of the log with an event, without their time."""
+    lines = [json.loads(line) for line in ours.log.read_text().splitlines() if line.startswith("{")]
+    return [{k: v for k, v in line.items() if k != "timestamp"} for line in lines if line["event"] == event]
+
+
 def is_here(ours: Ours) -> bool:
     """Whether every process has answered with how late it is."""
     rows = asked(ours, ask="tree")["processes"]
@@ -71,7 +81,6 @@ def is_here(ours: Ours) -> bool:
 
 
 def test_every_process_is_shown_with_who_lives_in_it_and_how_late_it_is(ours: Ours) -> None:
-    until(lambda: is_here(ours))
     seen = asked(ours, ask="tree")
     rows = {row["name"]: row for row in seen["processes"]}
     assert list(rows) == ["main", "vrrp", "checkers-1", "nursery", "scripts"]
@@ -91,3 +100,72 @@ def test_a_process_that_stands_still_is_silent_and_its_replacement_is_counted(ou
     os.kill(pid, signal.SIGKILL)
     until(lambda: process(ours, "checkers-1")["replaced"] == 1 and not process(ours, "checkers-1")["silent"])
     assert actor(ours, "check/closed")["restarts"] == 1
+
+
+def test_the_death_of_a_process_is_told_with_how_it_came_and_who_starts_again(ours: Ours) -> None:
+    pids = [process(ours, name)["pid"] for name in ("vrrp", "checkers-1")]
+    for number, (pid, deadly) in enumerate(zip(pids, (signal.SIGKILL, signal.SIGABRT), strict=True), 1):
+        os.kill(pid, deadly)
+        until(lambda number=number: len(logged(ours, "process ended")) == number)  # type: ignore[misc]
+    residents = sum(row["process"] == "vrrp" for row in asked(ours, ask="tree")["tree"])
+    common = {"event": "process ended", "level": "error", "times": 1}
+    assert logged(ours, "process ended") == [
+        {**common, "process": "vrrp", "pid": pids[0], "how": "killed by SIGKILL",
+         "next": f"replaced, {residents} actors start again"},
+        {**common, "process": "checkers-1", "pid": pids[1], "how": "killed by SIGABRT",
+         "next": "replaced, 1 actors start again"},
+    ]  # fmt: skip
+
+
+def test_without_the_nursery_nobody_could_be_replaced_so_all_end_in_order(ours: Ours) -> None:
+    os.kill(process(ours, "nursery")["pid"], signal.SIGKILL)
+    assert ours.process is not None
+    assert ours.process.wait(timeout=20) == 70
+    assert not ours.is_master()
+
+
+class Watched(Ours):
+    """Started as systemd does: with a socket to tell how it fares, and a watchdog of 1 s."""
+
+    def start(self) -> "Watched":
+        """See `Router.start`."""
+        self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.ear.bind(str(self.folder / "notify"))
+        self.ear.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.ear.settimeout(10)
+        told = {"NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "1000000"}
+        with self.log.open("ab") as log:
+            self.process = self.host.run(*self.command(), cwd=ROOT, stdout=log, stderr=log, env=os.environ | told)
+        return self
+
+    def hears(self, word: str) -> tuple[str, int]:
+        """The next datagram that says ``word``, and whose it is."""
+        while True:
+            text, extra, _, _ = self.ear.recvmsg(4096, socket.CMSG_SPACE(12))
+            if word in text.decode():
+                return text.decode(), struct.unpack("3i", extra[0][2])[0]
+
+
+def test_systemd_hears_when_it_is_ready_how_it_fares_and_from_the_routers_loop_that_it_lives(
+    wire: Lan, tmp_path: Path
+) -> None:
+    script = tmp_path / "environment"
+    script.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\n")
+    script.chmod(0o755)
+    ours = Watched(wire.host(), tmp_path, CONF.replace("interface eth0", f"interface eth0\n    notify_master {script}"))
+    with started(ours):
+        assert ours.process is not None
+        main = ours.process.pid
+        ready, whose = ours.hears("READY=1")
+        fares = "STATUS=1 router MASTER; 0 of 1 service has quorum"
+        assert whose == main
+        assert fares in ready or ours.hears(fares)[1] == main
+        assert ours.hears("WATCHDOG=1") == ("WATCHDOG=1", process(ours, "vrrp")["pid"])
+        ours.reload()
+        assert ours.hears("RELOADING=1")[1] == main
+        assert ours.hears("READY=1")[1] == main
+        until((tmp_path / "seen").exists)
+        ours.process.terminate()
+        assert ours.hears("STOPPING=1")[1] == main
+        ours.stop()
+    assert "NOTIFY_SOCKET" not in (tmp_path / "seen").read_text()
