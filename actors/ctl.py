@@ -44,6 +44,26 @@ def tree(path: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--once", is_flag=True, help="One picture instead of one each second.")
+@click.option("--rows", default=40, show_default=True, help="Actors that are shown once.")
+@as_data
+@click.pass_obj
+def top(path: Path, once: bool, rows: int, as_json: bool) -> None:
+    """How all of it fares, once a second, the sickest actors first; q ends it."""
+    if as_json:
+        _show(_ask(path, {"ask": "top", "rows": rows}), as_json)
+        return
+    from actors import ctl_top
+    from actors.ctl_view import screen_for_output
+
+    screen = screen_for_output()
+    if once or not screen.is_terminal:
+        ctl_top.once(lambda wanted: _ask(path, {"ask": "top", "rows": wanted}), screen, rows)
+    else:
+        ctl_top.live(lambda wanted: ask(path, {"ask": "top", "rows": wanted}), screen)
+
+
+@main.command()
 @click.argument("id")
 @as_data
 @click.pass_obj

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.census import Census
-from actors.control import Asks
+from actors.control import Asks, Request
 from actors.messages import Crash, Message, Revive, Stop
 from actors.runtime.system import System
 from actors.snapshot import Snapshot
+
+ROWS, MOST = 40, 1000
+"""Actors that ``top`` tells of unless it is asked for more, and at most."""
 
 
 def asks(snapshot: Snapshot, census: Census) -> Asks:
@@ -15,9 +18,17 @@ def asks(snapshot: Snapshot, census: Census) -> Asks:
     return {
         "status": lambda request: snapshot.status(),
         "tree": lambda request: census.tree(),
+        "top": lambda request: {**snapshot.head(), **census.top(_count(request))},
         "internals": lambda request: snapshot.internals(),
         "why": lambda request: {"id": request["id"], "lines": snapshot.why(str(request["id"]))},
     }
+
+
+def _count(request: Request) -> int:
+    rows = request.get("rows", ROWS)
+    if not isinstance(rows, int) or isinstance(rows, bool) or not 0 <= rows <= MOST:
+        raise ValueError(f"rows must be a number from 0 to {MOST}")
+    return rows
 
 
 def words(snapshot: Snapshot, census: Census, system: System) -> dict[str, Callable[..., Any]]:

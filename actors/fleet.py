@@ -4,6 +4,7 @@ A process that ends is no crash of its actors: they start again in its replaceme
 router that was MASTER resumes before its peers have missed it.
 """
 
+import os
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,7 +22,7 @@ from actors.messages import Lost, Published, Shutdown, Stop
 from actors.nursery import Nursery
 from actors.process import Orders
 from actors.runtime.bridge import Bridge, pair
-from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Letter, Recall, Said
+from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Here, Letter, Recall, Said
 from actors.runtime.system import System
 
 MAIN = "main"
@@ -31,6 +32,9 @@ FREQUENT = Policy(burst=20, period=30.0, backoff=0.0, cap=1.0)
 
 BEAT = 0.5
 """Seconds between two questions whether a process still answers."""
+
+BIRTH = 10.0
+"""Seconds that a new process has at least for its first word: a nursery that was lost takes a while to replace."""
 
 DUMP = 0.3
 """Seconds that a process that hangs has to show its stacks before it is killed."""
@@ -54,6 +58,26 @@ class Company:
         self.unanswered: float | None = None
         self.hung = False
         self.answers = False
+        self.deaths = 0
+        self._handle: int | None = None
+
+    def meet(self, pid: int) -> None:
+        """It has told which process it is."""
+        self.pid = pid
+        with suppress(OSError):  # it has ended already
+            self._handle = os.pidfd_open(pid)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal: by a handle, so that no other can get it who has its number by now."""
+        if self._handle is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, number)
+
+    def part(self) -> None:
+        """Forget which process it was."""
+        if self._handle is not None:
+            os.close(self._handle)
+        self.pid, self._handle = 0, None
 
 
 class Fleet:
@@ -76,15 +100,15 @@ class Fleet:
         self._orders = orders
         self._hang_limit = hang_limit
         self._homes: dict[str, Company] = {}
-        self._names: dict[int, str] = {}
         self._hung: dict[int, float] = {}
+        self._orphans: set[int] = set()
         self._questions: dict[int, AsyncResult] = {}
         self._asked = 0
         self._closing = False
         self._heart: Any = None
         system.elsewhere = self._carry
         if nursery is not None:
-            nursery.born, nursery.ended, nursery.lost = self._born, self._ended, self._unreplaceable
+            nursery.ended, nursery.lost = self._ended, self._unattended
             nursery.open()
             self._heart = gevent.spawn(self._beat)
 
@@ -214,7 +238,7 @@ class Fleet:
         assert self._nursery is not None
         ours, theirs = pair()
         company.bridge = Bridge(ours, lambda frame: self._heard(company, frame), lambda: self._gone(company))
-        company.pid, company.unanswered, company.hung, company.answers = 0, None, False, False
+        company.unanswered, company.hung, company.answers = None, False, False
         if company.said:
             company.bridge.send(Recall(tuple(company.said.values())))
         try:
@@ -222,38 +246,35 @@ class Fleet:
         finally:
             theirs.close()
 
-    def _born(self, name: str, pid: int) -> None:
-        self.companies[name].pid = pid
-        self._names[pid] = name
-        log.info("process started", process=name, pid=pid)
-
-    def _ended(self, pid: int, status: int) -> None:
-        company = self.companies.get(self._names.pop(pid, ""))
-        if company is None or self._closing:
-            return
-        company.ends += 1
+    def _ended(self, name: str, pid: int, status: int) -> None:
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        self._report(self.companies[name], pid, how)
+
+    def _report(self, company: Company, pid: int, how: str) -> None:
+        """Tell of a death. What comes next is always the same: see `_gone`."""
+        if self._closing:
+            return
         if silent := self._hung.pop(pid, 0.0):
             how = f"did not answer for {silent:.1f} s: {how}"
+        company.deaths += 1
         residents = sum(home is company for home in self._homes.values())
         next_step = f"replaced, {residents} actors start again"
-        log.error("process ended", process=company.orders.name, pid=pid, how=how, times=company.ends, next=next_step)
+        log.error("process ended", process=company.orders.name, pid=pid, how=how, times=company.deaths, next=next_step)
 
-    def _unreplaceable(self) -> None:
-        """The nursery has ended. While everybody still lives they can end in order; later they could not."""
-        if not self._closing:
-            log.critical(
-                "process ended", process="nursery", next="nothing could be replaced: the program ends in order"
-            )
-            self._system.tell(self._system.supervisor, Shutdown(70))
+    def _unattended(self) -> None:
+        log.error("the nursery was lost: another takes its place, the processes live on")
+        self._orphans |= {company.pid for company in self.companies.values() if company.pid}
 
     def _gone(self, company: Company) -> None:
         """The bridge has broken down: whatever is at its other end is not ours any more, and is replaced."""
         if self._closing:
             return
-        assert self._nursery is not None
-        if company.pid:
-            self._nursery.kill(company.pid, signal.SIGKILL)
+        if company.pid in self._orphans:
+            self._orphans.discard(company.pid)
+            self._report(company, company.pid, "nobody has seen how: the nursery that it came from was lost before")
+        company.signal(signal.SIGKILL)
+        company.part()
+        company.ends += 1
         company.bridge = None
         company.ledger, decision = crashed(company.ledger, FREQUENT, self._system.clock.now())
         if isinstance(decision, Escalate):
@@ -280,6 +301,9 @@ class Fleet:
                 result = self._questions.get(number)
                 if result is not None:
                     result.set(value)
+            case Here(pid):
+                company.meet(pid)
+                log.info("process started", process=company.orders.name, pid=pid)
             case Said(line):
                 logs.pass_on(line)
 
@@ -293,16 +317,28 @@ class Fleet:
                     company.unanswered = now
                     number, _ = self._ask(company, "alive")
                     self._questions.pop(number)
-                elif now - company.unanswered > self._hang_limit and company.pid and not company.hung:
+                elif now - company.unanswered > self._patience(company) and not company.hung:
                     company.hung = True
                     gevent.spawn(self._end, company, now - company.unanswered)
 
+    def _patience(self, company: Company) -> float:
+        return self._hang_limit if company.pid else max(self._hang_limit, BIRTH)
+
     def _end(self, company: Company, silent: float) -> None:
-        assert self._nursery is not None
         log.error("process does not answer: it is killed", process=company.orders.name, seconds=round(silent, 1))
-        pid = company.pid
-        self._hung[pid] = silent
-        self._nursery.kill(pid, signal.SIGUSR2)
+        if not company.pid:
+            self._miscarried(company)
+            return
+        self._hung[company.pid] = silent
+        company.signal(signal.SIGUSR2)
         gevent.sleep(DUMP)
-        with suppress(OSError):
-            self._nursery.kill(pid, signal.SIGKILL)
+        if company.hung:  # and not another already
+            company.signal(signal.SIGKILL)
+
+    def _miscarried(self, company: Company) -> None:
+        """A process that was asked for has never come: neither it nor the nursery is to be waited for."""
+        assert self._nursery is not None
+        self._nursery.kill()
+        if company.bridge is not None:
+            company.bridge.close()
+        self._gone(company)

@@ -1,7 +1,8 @@
 """The nursery: a process that has all modules loaded and does nothing, so that a fork of it is a new process at once.
 
 It is forked itself, before the program has an event loop, threads or secrets in memory. It has no loop either: what
-it forks makes its own. It ends when the program does.
+it forks makes its own. It ends when the program does. When it ends before, a fresh interpreter takes its place
+(`actors.substitute`); what it has forked lives on.
 """
 
 import _socket
@@ -12,7 +13,9 @@ import os
 import select
 import signal
 import socket
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
@@ -21,6 +24,7 @@ from gevent import get_hub, monkey
 log = structlog.get_logger()
 
 fork: Callable[[], int] = monkey.get_original("os", "fork")
+waitpid: Callable[[int, int], Any] = monkey.get_original("os", "waitpid")
 poll: Callable[[], Any] = monkey.get_original("select", "poll")
 NativeSocket = monkey.get_original("socket", "socket")
 # gevent's own would leave SIGCHLD to a loop, of which there is none in the nursery.
@@ -33,25 +37,29 @@ Serve = Callable[[int, dict[str, Any]], None]
 """What a new process does with the descriptor of its bridge and its orders; when it returns, the process ends."""
 
 
+SUBSTITUTE = "actors.substitute"
+
+ROOT = str(Path(__file__).resolve().parents[1])
+"""Where an interpreter finds this program, wherever it is started."""
+
+
 class Nursery:
-    """The program's end: asks for processes and hears of their ends. ``ended(pid, status)`` is called on the event loop
-    with an exit status, negative for the signal that ended it."""
+    """The program's end: asks for processes and hears of their ends. ``ended(name, pid, status)`` is called on the
+    event loop with an exit status, negative for the signal that ended it, ``lost()`` when the nursery was replaced."""
 
     def __init__(self, serve: Serve) -> None:
         """Fork. To be called before anything else has begun."""
-        ours, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # one of gevent's would make a loop
-        self.ended: Callable[[int, int], None] = lambda pid, status: None
-        self.born: Callable[[str, int], None] = lambda name, pid: None
+        ours, theirs = _pair()
+        self.ended: Callable[[str, int, int], None] = lambda name, pid, status: None
         self.lost: Callable[[], None] = lambda: None
         gc.collect()
         gc.freeze()
         self.pid = fork()
         if not self.pid:
             ours.close()
-            _tend(NativeSocket(fileno=theirs.detach()), serve)
+            tend(theirs, serve)
         theirs.close()
-        self._port = NativeSocket(fileno=ours.detach())
-        self._port.setblocking(False)
+        self._port = ours
         self._watcher: Any = None
 
     def open(self) -> None:
@@ -60,14 +68,18 @@ class Nursery:
         self._watcher.start(self._hear)
 
     def ask(self, name: str, end: int, orders: dict[str, Any]) -> None:
-        """Have it fork a process that is given the descriptor ``end``. Raises OSError when it is gone."""
+        """Have it fork a process that is given the descriptor ``end``. Should it be lost before it has, ``end`` is
+        closed."""
         packet = json.dumps({"name": name, "orders": orders}).encode()
-        socket.send_fds(self._port, [packet], [end])
+        try:
+            socket.send_fds(self._port, [packet], [end])
+        except (BrokenPipeError, ConnectionResetError):
+            self._replace()
+            socket.send_fds(self._port, [packet], [end])
 
-    def kill(self, pid: int, number: int) -> None:
-        """Have it send a signal to a process that it forked; one that has ended already is fine."""
-        with contextlib.suppress(OSError):
-            self._port.send(json.dumps({"kill": pid, "signal": number}).encode())
+    def kill(self) -> None:
+        """End it, because it does not do what it is asked: it is replaced."""
+        os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Let it end."""
@@ -83,21 +95,43 @@ class Nursery:
             return
         except OSError:
             packet = b""
-        if not packet:
-            self._watcher.stop()
-            self.lost()
-            return
-        told = json.loads(packet)
-        if "status" in told:
-            self.ended(told["pid"], told["status"])
+        if packet:
+            told = json.loads(packet)
+            self.ended(told["name"], told["pid"], told["status"])
         else:
-            self.born(told["name"], told["pid"])
+            self._replace()
+
+    def _replace(self) -> None:
+        """Start another: no fork of this process, which has a loop and threads by now. It takes about a second to load;
+        what is asked of it meanwhile waits in the socket."""
+        self.close()
+        with contextlib.suppress(ChildProcessError):  # libev reaps too, when anything has made it watch for children
+            waitpid(self.pid, 0)  # its socket is closed: it is as good as dead
+        ours, theirs = _pair()
+        self.pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-m", SUBSTITUTE],
+            os.environ | {"PYTHONPATH": ROOT},
+            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
+        )
+        theirs.close()
+        self._port = ours
+        self.open()
+        self.lost()
+
+
+def _pair() -> tuple[Any, Any]:
+    """The program's end, which never waits, and the nursery's."""
+    ends = _socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # one of gevent's would make a loop
+    ours, theirs = (NativeSocket(fileno=end.detach()) for end in ends)
+    ours.setblocking(False)
+    return ours, theirs
 
 
 # Inside the nursery.
 
 
-def _tend(port: Any, serve: Serve) -> NoReturn:
+def tend(port: Any, serve: Serve) -> NoReturn:
     """Fork what is asked for until the program is gone."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -107,7 +141,7 @@ def _tend(port: Any, serve: Serve) -> NoReturn:
     watched = poll()
     for descriptor in (port.fileno(), wake):
         watched.register(descriptor, select.POLLIN)
-    living: set[int] = set()
+    living: dict[int, str] = {}
     while True:
         watched.poll()
         with contextlib.suppress(BlockingIOError):
@@ -117,7 +151,7 @@ def _tend(port: Any, serve: Serve) -> NoReturn:
             os._exit(0)
 
 
-def _obey(port: Any, living: set[int], serve: Serve) -> bool:
+def _obey(port: Any, living: dict[int, str], serve: Serve) -> bool:
     """Do what is asked, if anything is; False when nobody is left to ask."""
     try:
         packet, ends, _, _ = socket.recv_fds(port, PACKET, 1, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
@@ -128,16 +162,11 @@ def _obey(port: Any, living: set[int], serve: Serve) -> bool:
     if not packet:
         return False
     wanted = json.loads(packet)
-    if "kill" in wanted:
-        if wanted["kill"] in living:
-            os.kill(wanted["kill"], wanted["signal"])
-        return True
     pid = fork()
     if not pid:
         _become(port, ends[0], wanted["orders"], serve)
     os.close(ends[0])
-    living.add(pid)
-    _tell(port, {"name": wanted["name"], "pid": pid})
+    living[pid] = wanted["name"]
     return True
 
 
@@ -155,14 +184,10 @@ def _become(port: Any, end: int, orders: dict[str, Any], serve: Serve) -> NoRetu
         os._exit(code)
 
 
-def _reap(port: Any, living: set[int]) -> None:
+def _reap(port: Any, living: dict[int, str]) -> None:
     for pid in tuple(living):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            living.remove(pid)
-            _tell(port, {"pid": pid, "status": os.waitstatus_to_exitcode(status)})
-
-
-def _tell(port: Any, news: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):
-        port.send(json.dumps(news).encode())
+            news = {"name": living.pop(pid), "pid": pid, "status": os.waitstatus_to_exitcode(status)}
+            with contextlib.suppress(OSError):
+                port.send(json.dumps(news).encode())

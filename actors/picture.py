@@ -11,9 +11,9 @@ from actors.core.table import endpoint
 from actors.group_actor import GroupSpec
 from actors.ipvs_actor import ServiceSpec
 from actors.real_server_actor import RealServerSpec
+from actors.station import VrrpSpec
 from actors.supervisor_actor import Child
 from actors.tree import Tree
-from actors.vrrp_actor import VrrpSpec
 
 INDENT = 3
 """Columns of a branch."""

@@ -5,6 +5,7 @@ It ends when main does: its actors are stopped in order, the last started first,
 """
 
 import faulthandler
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -20,17 +21,18 @@ from actors.address_actor import AddressActor, AddressSpec
 from actors.announcer_actor import AnnouncerActor, AnnouncerSpec
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.group_actor import GroupActor, GroupSpec
-from actors.inside import explain, figures, internals, network_figures
+from actors.inside import busiest, explain, figures, internals, network_figures
 from actors.link_actor import LinkActor
 from actors.messages import Died, Stop, Stopped
 from actors.runtime.bridge import Bridge, adopted
 from actors.runtime.engine import Engine
-from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Letter, Recall, Said
+from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Here, Letter, Recall, Said
 from actors.runtime.lag import Lag
 from actors.runtime.post import Post
 from actors.scheduling import Scheduling
+from actors.station import VrrpSpec
 from actors.systemd import UNHEARD, Ear
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.vrrp_actor import VrrpActor
 from loader.model import GlobalDefs
 
 VRRP, CHECKERS = "vrrp", "checkers"
@@ -102,6 +104,7 @@ class Process:
         self._engine = Engine(self._ports)
         self.system = self._engine.system
         self._bridge = Bridge(adopted(end), self._heard, lambda: self._orphaned.set(True))
+        self._bridge.send(Here(os.getpid()))
         logs.configure(orders.log_level, orders.log_format, Lines(self._bridge), orders.colors)
         self._post = Post(self.system, FOLDERS[orders.kind], self._send)
         self._ports |= self._own_ports()
@@ -175,6 +178,7 @@ def _vitals(process: Process, _: str) -> dict[str, Any]:
 ANSWERS: dict[str, Callable[[Process, str], Any]] = {
     "alive": _alive,
     "vitals": _vitals,
+    "busiest": lambda process, _: busiest(process.system),
     "why": lambda process, id: explain(process.system, id),
     "figures": lambda process, _: figures(process.system),
     "internals": lambda process, _: internals(process.system),

@@ -16,8 +16,9 @@ from actors.group_actor import GroupActor, GroupSpec
 from actors.link_actor import LinkActor
 from actors.messages import Program, RolePrograms
 from actors.planes.network import Endpoint
+from actors.station import VrrpSpec
 from actors.supervisor_actor import Child
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.vrrp_actor import VrrpActor
 from loader.model import Config, GlobalDefs, Identity, Script, VrrpInstance, VrrpSyncGroup
 from loader.vrrp_model import Following
 
@@ -95,7 +96,10 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
         tuple(announcer_id(place) for place in places(instance)),
         instance.track_src_ip,
     )
-    return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL)
+    # With another VRID or on another interface it is another virtual router, whatever its name: those that back up the
+    # old one are told that it is gone.
+    identity = f"{instance.interface} IPv{family} {instance.vrid}"
+    return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL, identity=identity)
 
 
 def _multicast(family: int, defaults: GlobalDefs) -> str:

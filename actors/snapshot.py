@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-import gevent
-
-from actors.census import Census, lag_of_vrrp, supervisor_of, together
+from actors.census import Census, in_turns, lag_of_vrrp, supervisor_of, together
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.core.quorum import Member
 from actors.core.status import (
@@ -26,15 +24,12 @@ from actors.inside import explain, internals, network_figures
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.runtime.system import System
+from actors.station import VrrpSpec
 from actors.supervisor_actor import Charge, SupervisorActor
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.vrrp_actor import VrrpActor
 
 VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields may come at any time."""
-
-TURN = 0.01
-"""Seconds for which a long answer may hold the event loop at a time."""
-
 
 Figures = Mapping[str, Mapping[str, Any]]
 """What actors count, by their ids."""
@@ -67,9 +62,7 @@ class Snapshot:
         figures = together(self._system, counted)
         processes = self._census.processes(vitals)
         return {
-            "version": VERSION,
-            "uptime": round(time.monotonic() - self._began, 3),
-            **self._facts(),
+            **self.head(),
             "network": self._network(read),
             "processes": processes,
             "vrrp_loop_lag": lag_of_vrrp(processes),
@@ -79,6 +72,10 @@ class Snapshot:
             "routers": [self._router(charge, figures) for charge in self._in_turns(VrrpActor)],
             "groups": [self._group(charge) for charge in self._in_turns(GroupActor)],
         }
+
+    def head(self) -> dict[str, Any]:
+        """Who answers, and for how long it has run."""
+        return {"version": VERSION, "uptime": round(time.monotonic() - self._began, 3), **self._facts()}
 
     def _network(self, read: Mapping[str, Any]) -> dict[str, Any]:
         """What was read from the network for nobody, and how often news of links were lost."""
@@ -146,12 +143,7 @@ class Snapshot:
         return [charge for charge in self._supervisor.charges() if charge.child.kind is kind]
 
     def _in_turns(self, kind: type) -> Iterator[Charge]:
-        began = time.monotonic()
-        for charge in self._of(kind):
-            if time.monotonic() - began > TURN:
-                gevent.sleep(0)
-                began = time.monotonic()
-            yield charge
+        return in_turns(self._of(kind))
 
     def _actor(self, charge: Charge, kind: type) -> Any:
         context = self._system.find(charge.child.id)

@@ -21,6 +21,7 @@ class Child(msgspec.Struct, frozen=True):
     """A supervised actor as data: made as ``kind(context, *args, **ports)``.
 
     ``process`` names where it lives. A child that has not stopped ``stop_limit`` seconds after being told is abandoned.
+    One with another ``identity`` shares no more than the id with its predecessor, which leaves nothing to it.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Child(msgspec.Struct, frozen=True):
     process: str = "main"
     policy: Policy = Policy()
     stop_limit: float = 5.0
+    identity: str = ""
 
 
 class Launcher(Protocol):
@@ -299,12 +301,13 @@ class SupervisorActor:
         wanted = {child.id: child for child in message.children}
         known = {charge.child.id: charge.child for charge in self.charges()}
         stale = [id for id, child in known.items() if wanted.get(id) != child]
+        succeeded = {id for id, child in wanted.items() if id in known and known[id].identity == child.identity}
         fresh = [child for id, child in wanted.items() if known.get(id) != child]
         self._rank = {id: rank for rank, id in enumerate(wanted)}
         self._context.log.info(
             "children", stopped=len(known.keys() - wanted), started=len(fresh), kept=len(known) - len(stale)
         )
-        self._steps.extend(Step(id, final=id not in wanted) for id in reversed(stale))
+        self._steps.extend(Step(id, final=id not in succeeded) for id in reversed(stale))
         self._steps.extend(Step(child.id, child=child) for child in fresh)
         self._go_on()
 

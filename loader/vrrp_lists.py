@@ -14,7 +14,7 @@ ROOM = {4: 255, 6: 90}
 
 def advertised(draft: Draft, fields: dict[str, Any]) -> None:
     """The addresses of an instance, and its family: that of the first of them, else of its first peer."""
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for key in ("virtual_addresses", "excluded"):
         fields[key] = addresses(draft, key, seen)
     known = [*fields["virtual_addresses"], *draft.values.get("unicast_peers", ())]
@@ -28,7 +28,7 @@ def advertised(draft: Draft, fields: dict[str, Any]) -> None:
             return
 
 
-def addresses(draft: Draft, key: str, seen: set[str]) -> tuple[VirtualAddress, ...]:
+def addresses(draft: Draft, key: str, seen: set[tuple[str, str]]) -> tuple[VirtualAddress, ...]:
     """The addresses of a list, each once; what IPv6 does not know is left out."""
     found = []
     for row in _distinct(draft, key, seen):
@@ -80,15 +80,16 @@ def _unlike(address: str | None, own: int) -> str:
     return f"{address} is IPv{family(address)}, and the instance is IPv{own}"
 
 
-def _distinct(draft: Draft, key: str, seen: set[str]) -> list[Row]:
-    """The items of a list without those that have been there, in this list or in ``seen``."""
+def _distinct(draft: Draft, key: str, seen: set[tuple[str, str]]) -> list[Row]:
+    """The items of a list without those that have been there, in this list or in ``seen``, on the same interface."""
     found = []
     for row in draft.values.get(key, ()):
         first = next(iter(row.values.values()))
         name = first[0] if isinstance(first, tuple) else first
-        if name in seen:
+        place = (name, row.values.get("device", ""))
+        if place in seen:
             draft.problems.append(warning(f"{name} is given already: ignored", draft.spot(key, row.start)))
         else:
-            seen.add(name)
+            seen.add(place)
             found.append(row)
     return found

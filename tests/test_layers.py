@@ -18,7 +18,7 @@ VALUES = ("actors.messages", *CORE)
 EVERYTHING = ("*",)
 
 WIRING = ("main", "daemon", "configuration", "tree", "picture", "snapshot", "probing", "routers", "addressing")
-WIRING += ("census", "doors", "fleet", "process", "ports", "inside")
+WIRING += ("census", "doors", "fleet", "process", "ports", "inside", "substitute")
 ASSEMBLY = tuple(f"actors.{name}" for name in WIRING)
 """See everything, and are seen by each other alone."""
 
@@ -33,14 +33,20 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.messages", VALUES, PURE),
     ("actors.runtime.*", (*RUNTIME, *VALUES, "plugins.api.*"), None),
     ("actors.planes.*", ("actors.planes.*", *CORE), None),
-    ("actors.*_actor", (*VALUES, *RUNTIME, *CONTRACTS, "loader.model", "plugins.api.*"), PURE | {"random"}),
+    (
+        "actors.*_actor",
+        (*VALUES, *RUNTIME, *CONTRACTS, "actors.station", "loader.model", "plugins.api.*"),
+        PURE | {"random"},
+    ),
+    ("actors.station", (*VALUES, *RUNTIME, *CONTRACTS), PURE),
     ("actors.scripts", (), set(sys.stdlib_module_names)),
     ("actors.spawner", VALUES, None),
     ("actors.reference", ("loader.*", "plugins.*"), None),
     ("actors.control_client", (), set(sys.stdlib_module_names)),
     ("actors.control", ("actors.control_client",), None),
     ("actors.console", ("actors.control",), None),
-    ("actors.ctl", ("actors.control_client", "actors.ctl_view"), {*sys.stdlib_module_names, "click"}),
+    ("actors.ctl", ("actors.control_client", "actors.ctl_*"), {*sys.stdlib_module_names, "click"}),
+    ("actors.ctl_top", ("actors.control_client", "actors.ctl_view"), {*sys.stdlib_module_names, "rich"}),
     ("actors.ctl_view", (), {*sys.stdlib_module_names, "rich"}),
     ("actors.logs", ("actors.reports",), None),
     ("actors.reports", (), PURE),

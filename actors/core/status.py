@@ -123,6 +123,22 @@ class AddressStatus(Status, frozen=True):
     own: tuple[Address, ...] = ()
 
 
+class DeviceStatus(Status, frozen=True):
+    """Something in the kernel that a router needs: the index of its own interface, 0 while there is none, and what
+    keeps it from being as it should be."""
+
+    index: int = 0
+    fault: str = ""
+
+
 AnyStatus = (
-    CheckStatus | ServerStatus | ServiceStatus | ChildStatus | VrrpStatus | GroupStatus | LinkStatus | AddressStatus
+    CheckStatus
+    | ServerStatus
+    | ServiceStatus
+    | ChildStatus
+    | VrrpStatus
+    | GroupStatus
+    | LinkStatus
+    | AddressStatus
+    | DeviceStatus
 )

@@ -11,6 +11,11 @@ from typing import Any, Protocol
 
 import gevent
 
+from actors.runtime.timerfd import TimerFd
+
+READ = 1
+"""libev's EV_READ."""
+
 
 class Clock(Protocol):
     """Time in seconds since an arbitrary start; it never jumps."""
@@ -56,41 +61,41 @@ class Agenda:
 
 
 class LoopClock:
-    """The monotonic clock, served by one timer of the gevent loop of the thread that makes it."""
+    """The monotonic clock, served by the gevent loop of the thread that makes it: one timer of the kernel for all."""
 
     def __init__(self) -> None:
         self._agenda = Agenda()
-        self._loop = gevent.get_hub().loop
-        self._timer: Any = None
+        self._timer = TimerFd()
         self._armed = math.inf
+        self._watcher: Any = gevent.get_hub().loop.io(self._timer.fd, READ)
+        self._watcher.start(self._serve)
 
     def now(self) -> float:
         """Seconds of CLOCK_MONOTONIC."""
         return time.monotonic()
 
     def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> None:
-        """See `Clock.call_at`; libev may be up to 1 ms early or late."""
-        if self._agenda.add(when, (callback, args)):
-            self._arm()
+        """See `Clock.call_at`; never early, and late by what the loop is busy with."""
+        if self._agenda.add(when, (callback, args)) and when < self._armed:
+            self._arm(when)
 
-    def _arm(self) -> None:
-        first = self._agenda.first()
-        if first >= self._armed:
-            return
-        if self._timer is not None:
-            self._timer.close()
-        self._armed = first
-        self._timer = self._loop.timer(max(0.0, first - time.monotonic()))
-        self._timer.start(self._serve, update=True)
+    def close(self) -> None:
+        """Call nobody any more."""
+        self._watcher.stop()
+        self._watcher.close()
+        self._timer.close()
+
+    def _arm(self, when: float) -> None:
+        self._armed = when
+        self._timer.arm(when)
 
     def _serve(self) -> None:
-        # libev counts in whole milliseconds: what is due within the next one is due now.
-        now = time.monotonic() + 0.001
+        self._timer.clear()
+        now = time.monotonic()
         while calls := self._agenda.pop(now):
             for callback, args in calls:
                 callback(*args)
-        self._armed = math.inf
-        self._arm()
+        self._arm(self._agenda.first())
 
 
 class ManualClock:

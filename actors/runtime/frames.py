@@ -79,6 +79,12 @@ class Adjust(Frame, frozen=True):
     orders: dict[str, Any]
 
 
+class Here(Frame, frozen=True):
+    """The first word of a process: which one it is."""
+
+    pid: int
+
+
 class Said(Frame, frozen=True):
     """A line for the log."""
 

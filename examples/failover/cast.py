@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -91,10 +93,17 @@ class Player:
             self._daemon.wait()
 
     def kill_daemon(self) -> None:
-        """SIGKILL: nobody says farewell."""
+        """SIGKILL to all its processes at once: nobody says farewell."""
         assert self._daemon is not None
-        self._daemon.kill()
+        for pid in family(self._daemon.pid):
+            os.kill(pid, signal.SIGKILL)
         self._daemon.wait()
+
+    def kill_vrrp(self) -> None:
+        """SIGKILL to the process that sends the adverts."""
+        assert self._daemon is not None
+        pids = family(self._daemon.pid)
+        os.kill(next(pid for pid in pids if Path(f"/proc/{pid}/comm").read_text() == "us-vrrp\n"), signal.SIGKILL)
 
     def kill_application(self) -> None:
         """SIGKILL: its connections are reset, and new ones refused."""
@@ -109,6 +118,15 @@ class Player:
             actor, why = record.get("actor", ""), record.get("reason") or record.get("detail")
             if record["level"] != "info" or actor.startswith(("check/", "vrrp/")):
                 self._tell(self.name, f"{actor}: {record['event']}" + (f" ({why})" if why else ""))
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that descend from it, the eldest first."""
+    found = [pid]
+    for each in found:
+        with contextlib.suppress(OSError):
+            found += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
+    return found
 
 
 def until(what: Callable[[], Any], limit: float = 15.0) -> Any:

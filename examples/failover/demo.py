@@ -102,10 +102,12 @@ def scenes(play: Play) -> None:
     play.scene("2 the application dies, fast", "kill -9 of one's application", one.kill_application, "two")
     play.title("and it is back: the better router takes over again")
     play.scene("  the application is back", "one's application is started", one.serve, "one")
-    play.title("Scene 3: the router itself dies; its kernel keeps the address until the other has taken it")
-    play.scene("3 the router dies", "kill -9 of one's daemon", one.kill_daemon, "two")
-    play.title("Scene 4: the router is back and takes over again; most of it is the start of the program")
-    play.scene("4 the router is back", "one's daemon is started", lambda: one.start("fast"), "one")
+    play.title("Scene 3: the process that sends the adverts dies; another one has its place before anybody misses it")
+    play.scene("3 the VRRP process dies", "kill -9 of one's VRRP process", one.kill_vrrp, "one")
+    play.title("Scene 4: all of the router dies at once; its kernel keeps the address until the other has taken it")
+    play.scene("4 the router dies", "kill -9 of all of one's processes", one.kill_daemon, "two")
+    play.title("Scene 5: the router is back and takes over again; most of it is the start of the program")
+    play.scene("5 the router is back", "one's daemon is started", lambda: one.start("fast"), "one")
 
 
 def table(rows: list[Row]) -> str:

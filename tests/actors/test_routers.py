@@ -9,7 +9,8 @@ from actors.core.packet_values import Advert
 from actors.core.vrrp_values import Router
 from actors.planes.network import Endpoint
 from actors.routers import routers
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.station import VrrpSpec
+from actors.vrrp_actor import VrrpActor
 from loader.model import Identity
 from tests.loader.house import good
 
@@ -88,6 +89,25 @@ def test_a_source_may_be_configured(keyword: str) -> None:
     assert spec(f"{keyword} 10.0.0.8").source == "10.0.0.8"
 
 
+def test_who_announces_is_told_of_rivals_and_the_source_is_tracked_if_so_asked() -> None:
+    found = spec("virtual_ipaddress_excluded {\n10.0.1.1 dev eth1\nfd00::1\n}\nmcast_src_ip 10.0.0.9\ntrack_src_ip")
+    assert found.announcers == ("announcer/eth0", "announcer/eth1")
+    assert (found.source, found.tracks_source) == ("10.0.0.9", True)
+
+
 def test_no_router_sends_from_an_address_that_any_router_here_may_hold() -> None:
     second = STEM.format(vips="10.0.0.2", inside="virtual_ipaddress_excluded 10.0.0.3").replace(" a ", " b ", 1)
     assert spec(before=second.replace(" 51", " 52")).virtual == ("10.0.0.2", "10.0.0.3", "10.0.0.1")
+
+
+def test_another_interface_or_vrid_makes_another_router_of_it_and_nothing_else_does() -> None:
+    def identity(**changes: str) -> str:
+        text = STEM.format(vips="10.0.0.1", inside="priority 90")
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        (found,) = (child for child in routers(good(text), str, Identity("")) if child.kind is VrrpActor)
+        return found.identity
+
+    assert identity() == identity(priority="version 3\npriority") == "eth0 IPv4 51"
+    assert identity(eth0="eth1") == "eth1 IPv4 51"
+    assert identity(**{"51": "52"}) == "eth0 IPv4 52"

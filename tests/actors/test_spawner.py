@@ -168,7 +168,7 @@ def test_255_at_once_are_all_run(spawner: Spawner) -> None:
 
 def test_no_more_than_32_run_side_by_side(spawner: Spawner) -> None:
     for number in range(80):
-        spawner.start(Run("source", str(number), ("sleep", "0.2")), lambda ran: None)
+        spawner.start(Run("source", str(number), ("sleep", "0.5")), lambda ran: None)
     children = Path(f"/proc/{spawner.pid}/task/{spawner.pid}/children")
     seen = []
     while not spawner.drain(0.01):
@@ -178,7 +178,7 @@ def test_no_more_than_32_run_side_by_side(spawner: Spawner) -> None:
 
 def test_waiting_for_nothing_ends_at_once_and_for_a_long_program_at_the_limit(spawner: Spawner) -> None:
     assert spawner.drain(0)
-    spawner.start(Run("source", "event", ("sleep", "0.2")), lambda ran: None)
+    spawner.start(Run("source", "event", ("sleep", "0.5")), lambda ran: None)
     assert (spawner.drain(0.01), spawner.drain(5)) == (False, True)
 
 

@@ -302,6 +302,14 @@ class TestReload:
         world.tell("supervisor", Reload((child("a", policy=policy),)))
         assert diary.read() == "-a for a successor +a"
 
+    def test_a_child_of_another_identity_is_nobody_s_successor(self, child: Maker, diary: Diary) -> None:
+        world = World((child("a", identity="first"), child("b", identity="first")))
+        world.tell("a", lambda context: context.publish(CheckStatus("a", Verdict.OK)))
+        diary.clear()
+        world.tell("supervisor", Reload((child("a", identity="second"), child("b", "other", identity="first"))))
+        assert diary.read() == "-b for a successor -a +a +b"
+        assert world.status("a") is None
+
     def test_stop_order_follows_the_last_configuration_not_the_history(self, child: Maker, diary: Diary) -> None:
         world = World((child("a"), child("b"), child("c")))
         world.tell("supervisor", Reload((child("new"), child("a", "changed"), child("b"), child("c"))))

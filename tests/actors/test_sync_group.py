@@ -14,8 +14,9 @@ from actors.group_actor import GroupActor, GroupSpec
 from actors.link_actor import LinkActor
 from actors.messages import Crash, Program, Published, RolePrograms
 from actors.planes.network import Endpoint, LinkEvent, Received
+from actors.station import VrrpSpec
 from actors.supervisor_actor import Child, Reload
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.vrrp_actor import VrrpActor
 from tests.world import Listener, World
 
 GROUP = "224.0.0.18"

@@ -12,13 +12,13 @@ from actors.core.packet_checks import Expected
 from actors.core.packet_values import Advert
 from actors.core.status import CheckStatus, Verdict, VrrpStatus
 from actors.core.tracking import Follow
-from actors.core.vrrp_values import Router
+from actors.core.vrrp_values import Router, Timer
 from actors.link_actor import LinkActor
 from actors.messages import Crash, Published
 from actors.planes import PlaneError
 from actors.planes.network import Address, Endpoint, LinkEvent, Received
 from actors.supervisor_actor import Child, Reload
-from actors.vrrp_actor import VrrpActor, VrrpSpec
+from actors.vrrp_actor import TimerDue, VrrpActor, VrrpSpec
 from tests.world import World
 
 GROUP = "224.0.0.18"
@@ -77,7 +77,8 @@ class MemoryAddresses:
         if self.broken:
             raise PlaneError("adding 10.0.0.100/24 to eth0: no")
         self.held |= {a.address for a in addresses}
-        self.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", ("10.0.0.1", *sorted(self.held))))
+        known = dict.fromkeys((*self.links.now.addresses, *sorted(self.held)))
+        self.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", tuple(known)))
 
     def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
         self.changes += 1
@@ -108,9 +109,11 @@ class Lan:
         self,
         follows: tuple[Follow, ...] = (),
         source: str = "",
+        tracks_source: bool = False,
         destinations: tuple[str, ...] = (GROUP,),
         **router: object,
     ) -> None:
+        self.tracks_source = tracks_source
         self.wire, self.links = MemoryWire(), MemoryLinks()
         self.addresses = MemoryAddresses(self.links)
         self.follows, self.source, self.destinations = follows, source, destinations
@@ -125,10 +128,11 @@ class Lan:
             Endpoint("eth0", 4, 51, self.destinations),
             ADVERT,
             Expected(2, 51, 100, (VIP,), GROUP),
-            self.source,
             virtual=(VIP,),
             follows=self.follows,
             announcers=("announcer/eth0",),
+            source=self.source,
+            tracks_source=self.tracks_source,
         )
         held = AddressSpec("address/VI_1", spec.id, "eth0", addresses)
         heard = AnnouncerSpec("announcer/eth0", "eth0", (Voice(held.id),))
@@ -162,6 +166,12 @@ class Lan:
     def packet(self, priority: int, source: str = "10.0.0.2", ttl: int = 255, vrid: int = 51) -> Received:
         pdu = encode_advert(Advert(2, vrid, priority, 100, (VIP,)), source, GROUP)
         return Received(pdu, source, GROUP, ttl)
+
+    def turn(self, *addresses: str) -> None:
+        """Other addresses are on the interface, besides those that are held."""
+        held = sorted(self.addresses.held)
+        self.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", (*addresses, *held)))
+        self.world.advance(0)
 
     def check(self, verdict: Verdict) -> None:
         self.world.tell("supervisor", Published(CheckStatus("check/db", verdict)))
@@ -277,6 +287,44 @@ def test_addresses_that_cannot_be_added_speak_against_the_router() -> None:
     assert "adding 10.0.0.100/24 to eth0: no" in lan.reason
 
 
+def test_a_rival_is_answered_with_announcements_and_once_more_when_it_has_gone() -> None:
+    lan = Lan()
+    lan.world.advance(20.0)
+    before = len(lan.wire.frames)
+    lan.say(50)
+    assert len(lan.wire.frames) == before + 5
+    lan.world.advance(3.5)
+    assert len(lan.wire.frames) == before + 5
+    lan.world.advance(0.2)
+    assert len(lan.wire.frames) == before + 10
+
+
+def test_a_source_address_that_goes_is_a_fault_and_another_one_is_spoken_from() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    lan.turn()
+    assert (lan.role, lan.reason, lan.wire.heard) == ("FAULT", "no source address", None)
+    lan.turn("10.0.0.7")
+    assert (lan.role, lan.reason) == ("BACKUP", "recovered from: no source address")
+    assert (lan.wire.source, lan.wire.heard is None) == ("10.0.0.7", False)
+    lan.turn("10.0.0.8")
+    assert (lan.role, lan.wire.source) == ("BACKUP", "10.0.0.8")
+
+
+@pytest.mark.parametrize("tracks", [True, False])
+def test_a_configured_source_is_missed_where_it_is_tracked(tracks: bool) -> None:
+    lan = Lan(source="10.0.0.9", tracks_source=tracks)
+    fault = ("FAULT", "source address 10.0.0.9 is not on eth0", "")
+    assert (lan.role, lan.reason, lan.wire.source) == (fault if tracks else ("BACKUP", "started", "10.0.0.9"))
+    lan.turn("10.0.0.1", "10.0.0.9")
+    lan.world.advance(4.0)
+    assert (lan.role, lan.wire.source) == ("MASTER", "10.0.0.9")
+    lan.turn("10.0.0.1")
+    assert (lan.role, lan.wire.heard is None) == (("FAULT", True) if tracks else ("MASTER", False))
+    lan.turn("10.0.0.9")
+    assert (lan.role, lan.wire.heard is None) == ("BACKUP" if tracks else "MASTER", False)
+
+
 def test_after_a_stall_the_wire_is_read_before_the_timer_is_believed() -> None:
     lan = Lan()
     lan.say(150)
@@ -284,6 +332,17 @@ def test_after_a_stall_the_wire_is_read_before_the_timer_is_believed() -> None:
     lan.world.clock._now += 30.0
     lan.world.advance(0)
     assert (lan.role, lan.wire.sent) == ("BACKUP", [])
+
+
+def test_who_is_late_each_time_speaks_all_the_same() -> None:
+    """As on a machine that is slower than the interval: a MASTER that only read would fall silent."""
+    lan = Lan()
+    lan.world.advance(4.0)
+    said = len(lan.wire.sent)
+    for _ in range(10):
+        lan.world.clock._now += 1.5
+        lan.world.tell("vrrp/VI_1", TimerDue(Timer.ADVERT))
+    assert (lan.role, len(lan.wire.sent) - said) == ("MASTER", 5)
 
 
 def test_at_the_stop_it_says_farewell_before_its_addresses_go() -> None:

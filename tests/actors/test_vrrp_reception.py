@@ -1,8 +1,11 @@
 """What a router makes of what it receives and of where it sends from: counted, told once in a while, never believed."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from actors.core.packet import encode_advert
@@ -24,9 +27,13 @@ def hear(lan: Lan, *received: Received) -> None:
     lan.world.settle()
 
 
-def counts(lan: Lan) -> dict[str, int]:
-    found = dict(lan.world.actor("vrrp/VI_1").counts)
-    return {reason: count for reason, count in found.items() if reason != "sent"}
+def counts(lan: Lan) -> Counter[str]:
+    found = lan.world.actor("vrrp/VI_1").counts
+    return Counter({reason: count for reason, count in found.items() if reason != "sent"})
+
+
+ANYTHING = Lan()
+"""A router for examples that leave it as it was."""
 
 
 FORGED = [
@@ -59,6 +66,21 @@ def test_a_forged_packet_leaves_role_and_timers_as_they_were_and_is_counted_by_i
     assert lives[0] == lives[1]
     assert counts(lans[0]) == {reason: 1}
     assert f"  {reason}: 1" in lans[0].world.actor("vrrp/VI_1").explain()
+
+
+@given(
+    pdu=st.binary(max_size=64),
+    start=st.sampled_from((b"", b"\x21\x33", b"\x31\x33")),
+    ttl=st.sampled_from((None, 1, 255)),
+    destination=st.sampled_from((GROUP, "10.0.0.1", "ff02::12")),
+)
+def test_any_bytes_are_discarded_for_one_reason_or_heard(
+    pdu: bytes, start: bytes, ttl: int | None, destination: str
+) -> None:
+    hear(ANYTHING, Received(start + pdu, "10.0.0.2", destination, ttl))
+    found = counts(ANYTHING)
+    assert found.total() == 1
+    ANYTHING.world.actor("vrrp/VI_1").counts.clear()
 
 
 def test_an_advert_with_other_addresses_is_heard_and_remarked_on() -> None:

@@ -13,6 +13,7 @@ from actors.core.status import (
     AnyStatus,
     CheckStatus,
     ChildStatus,
+    DeviceStatus,
     GroupStatus,
     LinkStatus,
     Phase,
@@ -35,6 +36,7 @@ STATUSES: list[Any] = [
     VrrpStatus("vrrp/VI_1", "BACKUP", 150, "started", ready=True, fault="interface eth0 is down"),
     GroupStatus("group/G1", "MASTER", "all members would lead"),
     LinkStatus("link/eth0", True, "02:00:00:00:00:01", ("10.0.0.1", "fe80::1")),
+    DeviceStatus("device/VI_1", 7, "no such device"),
     AddressStatus("address/VI_1", False, "adding 10.0.0.100/24 to eth0: no"),
     AddressStatus(
         "address/VI_1", True, "", (Address("10.0.0.100", 24, "eth0", scope="link"),), (Address("fd00::1", 64),)

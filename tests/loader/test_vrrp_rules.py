@@ -50,6 +50,12 @@ def test_the_wish_to_be_master_alone_makes_an_owner() -> None:
     assert taken(f"{FOUR}state MASTER", warning).priority == 255
 
 
+def test_an_address_may_be_on_two_interfaces_and_once_on_each() -> None:
+    again = "warning: 10.0.0.7 is given already: ignored"
+    found = taken(f"{FOUR}virtual_ipaddress_excluded {{\n10.0.0.7 dev a\n10.0.0.7 dev b\n10.0.0.7 dev a\n}}", again)
+    assert [each.device for each in found.excluded] == ["a", "b"]
+
+
 def test_a_source_is_tracked_where_one_is_given() -> None:
     assert taken(f"{FOUR}track_src_ip\nmcast_src_ip 10.0.0.9").track_src_ip
     warning = "warning: there is no source address to track: ignored"

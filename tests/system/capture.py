@@ -12,6 +12,9 @@ from tests.system.netns import Host
 LEEWAY = 0.8
 """Seconds that an advert may be late on a machine with a lot to do."""
 
+CROSSING = 0.3
+"""Seconds in which an advert is on its way at most, on such a machine."""
+
 IPV4, IPV6, VRRP = 0x0800, 0x86DD, 112
 
 
@@ -75,12 +78,20 @@ def _parsed(at: float, frame: bytes) -> Advert:
 
 def leaders(adverts: list[Advert]) -> list[str]:
     """Who led, in order. Farewells do not count, nor does one advert of a leader that crossed its successor's first."""
-    speakers = [advert.source for advert in adverts if advert.priority]
-    kept: list[str] = []
-    for this, following in zip(speakers, [*speakers[1:], ""], strict=True):
-        crossed = len(kept) > 1 and kept[-2] == this != kept[-1] == following
-        kept += [] if crossed else [this]
-    return kept[:1] + [after for before, after in pairwise(kept) if after != before]
+    kept: list[Advert] = []
+    spoken = [advert for advert in adverts if advert.priority]
+    for this, following in zip(spoken, [*spoken[1:], None], strict=True):
+        kept += [] if following and _crossed(kept[-2:], this, following) else [this]
+    return [
+        each.source for before, each in pairwise([None, *kept]) if each and (not before or before.source != each.source)
+    ]
+
+
+def _crossed(before: list[Advert], this: Advert, following: Advert) -> bool:
+    """Whether an advert was sent before its successor's first had arrived."""
+    speakers = [advert.source for advert in (*before, this, following)]
+    old, new = this.source, following.source
+    return speakers == [old, new, old, new] and this.at - before[-1].at < CROSSING
 
 
 def silences(adverts: list[Advert]) -> list[str]:

@@ -74,7 +74,7 @@ class Scene:
 
     def leads(self, vrid: int) -> None:
         """Wait until the router is MASTER."""
-        until(lambda: self.row(vrid)["role"] == "MASTER")
+        until(lambda: self.row(vrid)["role"] == "MASTER", limit=30)
 
 
 @contextmanager

@@ -10,6 +10,10 @@ from tests.system.capture import Advert, Recording, leaders, silences
 from tests.system.lab import until
 from tests.system.netns import Host, Keepalived, Lan, Ours, Router, ip, lan
 
+HEALING = 1.5
+"""Seconds after a cut is healed in which both may speak: each has led on its side, and unicast adverts that lacked a
+neighbour are sent by the kernel when it has found it, which it tries once a second."""
+
 PATIENCE = 25.0
 """Seconds that a step may take on a machine with a lot to do."""
 
@@ -85,6 +89,7 @@ class Duel:
         )
         self._names = {host.mac: word for host, word in zip(hosts, ("better", "worse"), strict=True)}
         self.recording = Recording(wire.host(), folder / "capture")
+        self._healed: list[float] = []
 
     def _host(self, wire: Lan) -> Host:
         """Frames go to everybody, as by a hub, so that unicast is recorded too; IPv6 addresses are there at once."""
@@ -109,11 +114,12 @@ class Duel:
         return router.host.holds(self.net.address)
 
     def begin(self) -> None:
-        """The better router leads, the worse one listens."""
+        """The better router leads, the worse one has heard of it."""
         self.better.start()
         self.leads(self.better)
         self.worse.start()
         self.listens(self.worse)
+        self.spoken(1, by=self.better)
 
     def listens(self, router: Router) -> None:
         """Wait until it has said that it is BACKUP."""
@@ -131,18 +137,35 @@ class Duel:
         others = [advert for advert in self.recording.adverts(now) if advert.source != by.host.mac]
         assert not others, f"somebody else spoke: {others}"
 
-    def led(self, since: float = 0.0) -> list[str]:
+    def healed(self) -> None:
+        """A cut ends now."""
+        self._healed.append(time.time())
+
+    def led(self) -> list[str]:
         """Who led, in order: ``better`` and ``worse``."""
-        return [self._names[source] for source in leaders(self.recording.adverts(since))]
+        calm = [each for each in self.recording.adverts() if not any(0 < each.at - t < HEALING for t in self._healed)]
+        return [self._names[source] for source in leaders(calm)]
 
     def adverts(self, by: Router, since: float = 0.0) -> list[Advert]:
         """What a router has sent after a moment."""
         return [advert for advert in self.recording.adverts(since) if advert.source == by.host.mac]
 
+    def heard(self) -> str:
+        """All adverts, a line for those of one router that are alike."""
+        lines: list[str] = []
+        before = ""
+        for each in self.recording.adverts():
+            now = f"{self._names[each.source]} priority {each.priority} every {each.interval:g} s"
+            lines += [f"{each.at:.3f} {now}"] if now != before else []
+            before = now
+        return "\n".join(lines)
+
     def judge(self, *story: str) -> None:
-        """There never were two leaders, and never none for longer than the protocol allows."""
+        """There never were two leaders on one wire, and never none for longer than the protocol allows."""
+        calm = max(self._healed, default=0.0) + HEALING
+        until(lambda: self.recording.adverts(since=calm), limit=PATIENCE, step=0.05)
         led, silent = self.led(), silences(self.recording.adverts())
-        assert led == list(story), f"{', '.join(led)} led, in this order"
+        assert led == list(story), f"{', '.join(led)} led, in this order\n{self.heard()}"
         assert not silent, "\n".join(silent)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from actors.control_client import Refused
 from tests.system.lab import ROOT, until
 from tests.system.netns import Lan, Ours, asked, becomes_master, lan, started
 
@@ -117,11 +118,28 @@ def test_the_death_of_a_process_is_told_with_how_it_came_and_who_starts_again(ou
     ]  # fmt: skip
 
 
-def test_without_the_nursery_nobody_could_be_replaced_so_all_end_in_order(ours: Ours) -> None:
+def test_of_a_process_that_outlived_its_nursery_the_death_is_told_too(ours: Ours) -> None:
+    pid = process(ours, "vrrp")["pid"]
     os.kill(process(ours, "nursery")["pid"], signal.SIGKILL)
-    assert ours.process is not None
-    assert ours.process.wait(timeout=20) == 70
-    assert not ours.is_master()
+    until(lambda: "the nursery was lost" in ours.log.read_text())
+    os.kill(pid, signal.SIGKILL)
+    (death,) = until(lambda: logged(ours, "process ended"))
+    how = "nobody has seen how: the nursery that it came from was lost before"
+    assert (death["process"], death["pid"], death["how"]) == ("vrrp", pid, how)
+
+
+def test_at_the_top_are_the_sickest_then_the_first(ours: Ours) -> None:
+    until(lambda: asked(ours, ask="top")["tally"]["checkers"] == {"FAILED": 1})
+    seen = asked(ours, ask="top", rows=4)
+    assert seen["tally"] == {"routers": {"MASTER": 1}, "services": {"no quorum": 1}, "checkers": {"FAILED": 1}}
+    assert [row["name"] for row in seen["processes"]][:2] == ["main", "vrrp"]
+    ill = ["check/closed", "vs/127.0.0.1:8080:tcp", "vs/127.0.0.1:8080:tcp/rs/127.0.0.1:8081"]
+    assert [(row["id"], row["state"]) for row in seen["actors"]] == [
+        *zip(ill, ("FAILED", "no quorum", "FAILED"), strict=True),
+        ("notify", ""),
+    ]
+    with pytest.raises(Refused, match="rows must be a number from 0 to 1000"):
+        asked(ours, ask="top", rows=-1)
 
 
 class Watched(Ours):

@@ -18,6 +18,9 @@ BACKLOG = 1024
 KEEPALIVE = ((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 300))
 """A peer that vanished without a word is found out, otherwise its relay would stay for ever."""
 
+FREEBIND = {4: (socket.IPPROTO_IP, 15), 6: (socket.IPPROTO_IPV6, 78)}
+"""Linux' IP_FREEBIND and IPV6_FREEBIND, by family: a virtual address may be on another router now, and come here."""
+
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -30,6 +33,7 @@ def listening(key: ServiceKey) -> NativeSocket:
     try:
         if key.family == 6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(*FREEBIND[key.family], 1)
         if key.protocol == "tcp":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             _lively(sock)

@@ -1,0 +1,47 @@
+"""A timer of the kernel that is a descriptor: it fires to the microsecond; the loop itself counts milliseconds."""
+
+import ctypes
+import math
+import os
+import time
+
+CLOCK_MONOTONIC, TFD_TIMER_ABSTIME = time.CLOCK_MONOTONIC, 1
+"""sys/timerfd.h; Python has no name for them before 3.13."""
+
+NANO = 1_000_000_000
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class _Times(ctypes.Structure):
+    """``struct itimerspec``: the interval, which is none, and the instant."""
+
+    _fields_ = [(name, ctypes.c_long) for name in ("interval_s", "interval_ns", "s", "ns")]
+
+
+class TimerFd:
+    """One instant of `time.monotonic`, at which ``fd`` becomes readable. Raises OSError when made."""
+
+    def __init__(self) -> None:
+        self.fd: int = LIBC.timerfd_create(CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
+        if self.fd < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        self._times = _Times()
+        self._at = ctypes.byref(self._times)
+
+    def arm(self, when: float) -> None:
+        """Fire at ``when``, at once if that has passed, and not when it was to fire before. Infinity is never."""
+        at = 0 if when == math.inf else max(1, round(when * NANO))
+        self._times.s, self._times.ns = divmod(at, NANO)
+        LIBC.timerfd_settime(self.fd, TFD_TIMER_ABSTIME, self._at, None)
+
+    def clear(self) -> None:
+        """Take note that it has fired; it need not have."""
+        try:
+            os.read(self.fd, 8)
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self.fd)

@@ -1,0 +1,23 @@
+"""The benches of VRRP measure what they say, in a short run each."""
+
+import re
+import subprocess
+import sys
+
+from tests.system.lab import ROOT
+
+
+def bench(name: str, *words: str) -> str:
+    """What a bench prints."""
+    done = subprocess.run([sys.executable, "-m", f"bench.{name}", *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_failover_is_measured_beside_keepalived_and_never_comes_before_the_limit() -> None:
+    printed = bench("failover", "--runs", "1", "--intervals", "0.1")
+    for who in ("ours", "keepalived"):
+        medians = re.findall(rf"(?:crash|priority 0), 0.1 s *│ {who} *│ *(-?[0-9.]+) /", printed)
+        assert len(medians) == 2
+        assert all(float(median) > -1.0 for median in medians)
+    assert "a checker fails" in printed
