@@ -72,6 +72,35 @@ def why(path: Path, id: str, as_json: bool) -> None:
     _show(_ask(path, {"ask": "why", "id": id}), as_json)
 
 
+@main.group()
+def actor() -> None:
+    """Crash, park or revive an actor by hand."""
+
+
+@actor.command()
+@click.argument("id")
+@click.pass_obj
+def crash(path: Path, id: str) -> None:
+    """Have the actor ID crash, to see what happens: it is restarted as after any crash."""
+    _show(_ask(path, {"ask": "actor", "do": "crash", "id": id}), False)
+
+
+@actor.command()
+@click.argument("id")
+@click.pass_obj
+def park(path: Path, id: str) -> None:
+    """Stop the actor ID; its last status stands until it is revived, or the configuration is reloaded."""
+    _show(_ask(path, {"ask": "actor", "do": "park", "id": id}), False)
+
+
+@actor.command()
+@click.argument("id")
+@click.pass_obj
+def revive(path: Path, id: str) -> None:
+    """Start the actor ID now: it is parked, was stopped, or waits for its restart."""
+    _show(_ask(path, {"ask": "actor", "do": "revive", "id": id}), False)
+
+
 def _ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
     try:
         reply = ask(path, request)

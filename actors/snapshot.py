@@ -31,6 +31,8 @@ from actors.vrrp_actor import VrrpActor
 VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields may come at any time."""
 
+BY_HAND = "parked by hand: its last status stands until it is revived, or the configuration is reloaded"
+
 Figures = Mapping[str, Mapping[str, Any]]
 """What actors count, by their ids."""
 
@@ -115,14 +117,20 @@ class Snapshot:
 
     def why(self, id: str) -> list[str]:
         """Sentences that tell how the actor ``id`` came to its status; raises LookupError, naming ids that are near."""
+        charge = self.charge(id)
+        said = self._fleet.explain(id)
+        if said is None:
+            said = explain(self._system, id)
+        by_hand = [BY_HAND] if charge.held else []
+        return [f"{id} is {charge.phase.value}", *by_hand, *said, *self._crashes(charge)]
+
+    def charge(self, id: str) -> Charge:
+        """The child ``id``; raises LookupError, naming ids that are near."""
         charge = self._supervisor.charge(id)
         if charge is None:
             near = [c.child.id for c in self._supervisor.charges() if id in c.child.id][:5]
             raise LookupError(f"nobody is called {id!r}" + (f"; near: {', '.join(near)}" if near else ""))
-        said = self._fleet.explain(id)
-        if said is None:
-            said = explain(self._system, id)
-        return [f"{id} is {charge.phase.value}", *said, *self._crashes(charge)]
+        return charge
 
     def checks(self, ids: Collection[str]) -> list[CheckStatus]:
         """What the checkers ``ids`` have said last."""

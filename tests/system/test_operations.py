@@ -142,6 +142,36 @@ def test_at_the_top_are_the_sickest_then_the_first(ours: Ours) -> None:
         asked(ours, ask="top", rows=-1)
 
 
+def told(ours: Ours, do: str, id: str) -> str:
+    """What comes of a deed by hand."""
+    try:
+        return "\n".join(asked(ours, ask="actor", do=do, id=id)["lines"])
+    except Refused as error:
+        return str(error)
+
+
+def test_by_hand_actors_crash_are_parked_and_revived_in_whatever_process_they_live(ours: Ours) -> None:
+    far, vital = "check/closed", "vrrp/VI_1"
+    by_hand = "parked by hand: its last status stands until it is revived, or the configuration is reloaded"
+    assert told(ours, "crash", vital) == f"{vital} is told to crash"
+    until(lambda: actor(ours, vital)["restarts"] == 1)
+    assert ours.is_master()
+    assert told(ours, "park", far) == f"{far} is {by_hand}"
+    until(lambda: actor(ours, far)["phase"] == "PARKED")
+    assert asked(ours, ask="why", id=far)["lines"][:2] == [f"{far} is PARKED", by_hand]
+    assert told(ours, "crash", far) == f"{far} cannot crash: it is PARKED"
+    assert told(ours, "park", far) == f"{far} is parked by hand already"
+    os.kill(process(ours, "checkers-1")["pid"], signal.SIGKILL)
+    until(lambda: process(ours, "checkers-1")["replaced"] == 1)
+    assert told(ours, "revive", far) == f"{far} is started"
+    until(lambda: actor(ours, far)["phase"] == "RUNNING")
+    assert told(ours, "revive", far) == f"{far} lives: it is RUNNING"
+    assert told(ours, "park", vital) == f"{vital} cannot be parked: the program cannot do without it"
+    assert told(ours, "tickle", far) == "nothing is known of 'tickle'; known: crash, park, revive"
+    assert told(ours, "crash", "VI_1") == "nobody is called 'VI_1'; near: address/VI_1, vrrp/VI_1"
+    assert [line["deed"] for line in logged(ours, "by hand")] == ["crash", "park", "revive"]
+
+
 class Watched(Ours):
     """Started as systemd does: with a socket to tell how it fares, and a watchdog of 1 s."""
 
