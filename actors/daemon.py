@@ -182,11 +182,14 @@ class Daemon:
     def _spare_collector(self) -> None:
         """Once after the start and once after each reload: what has come to stay is not looked through again.
 
-        With 10,000 servers a full collection holds the event loop for 0.26 s, and comes every ten seconds.
+        With 10,000 servers a full collection holds the event loop for 0.26 s, and comes every ten seconds. What was
+        there before the other processes were forked is left alone the first time: to look at it is to write to it, and
+        so to have it alone.
         """
         if self._spared is not self.tree:
+            if self._spared is not None:
+                gc.unfreeze()
             self._spared = self.tree
-            gc.unfreeze()
             gc.collect()
             gc.freeze()
 

@@ -89,6 +89,11 @@ def scheduling_of(defs: GlobalDefs, name: str) -> Scheduling:
     return Scheduling(defs.checker_rt_priority, defs.checker_priority, defs.checker_no_swap, defs.checker_cpu_affinity)
 
 
+def preload() -> None:
+    """Load what processes would load one by one: what a nursery has before it forks is in memory once."""
+    ports.found("")
+
+
 def serve(end: int, told: dict[str, Any]) -> None:
     """Be the process that ``told`` says, until main hangs up the bridge whose descriptor is ``end``."""
     Process(end, msgspec.convert(told, Orders)).run()
