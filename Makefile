@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PACKAGES = actors loader plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-failover test lint types unit layers bench clean
+.PHONY: help run demo-failover test lint types unit layers test-faults bench clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ layers: $(VENV)/.dev ## who may import whom
 
 unit: $(VENV)/.dev ## all tests
 	$(BIN)/python -m pytest -q tests
+
+test-faults: $(VENV)/.dev ## faults at random, as root: SECONDS=600 and SEED=... of your choice
+	$(BIN)/python -m tests.system.faults --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev ## how fast it is, on this machine, now
 	@for file in bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m bench.$$(basename $$file .py) || exit 1; done

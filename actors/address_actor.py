@@ -72,6 +72,8 @@ class AddressActor:
         self._publish()
         for link in self._links:
             self._context.subscribe(link)
+        if self._held:
+            self._context.after("settle", SETTLED, Settled())
         if not self._spec.router:
             self._follow(True)
             return

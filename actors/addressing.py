@@ -17,7 +17,12 @@ VITAL = Policy(beyond=Beyond.ESCALATE)
 
 def places(instance: VrrpInstance) -> tuple[str, ...]:
     """The interfaces that the addresses of an instance are on."""
-    return tuple(dict.fromkeys(each.device or instance.interface for each in _all(instance)))
+    return tuple(dict.fromkeys(each.device or holder(instance) for each in _all(instance)))
+
+
+def holder(instance: VrrpInstance) -> str:
+    """The interface of addresses that name none: the router's own, if it has one."""
+    return instance.use_vmac or instance.interface
 
 
 def announcers(instances: Iterable[VrrpInstance]) -> tuple[Child, ...]:
@@ -39,7 +44,7 @@ def virtual_addresses(instance: VrrpInstance) -> Child:
     """Who holds the addresses of an instance."""
     held = tuple(_address(each) for each in _all(instance))
     owner = instance.priority == OWNER
-    spec = AddressSpec(f"address/{instance.name}", f"vrrp/{instance.name}", instance.interface, held, owner)
+    spec = AddressSpec(f"address/{instance.name}", f"vrrp/{instance.name}", holder(instance), held, owner)
     return Child(spec.id, AddressActor, (spec,), ("addresses",), policy=VITAL)
 
 

@@ -8,6 +8,7 @@ from actors.announcer_actor import AnnouncerSpec
 from actors.checker_actor import CheckerSpec
 from actors.core.restart import Beyond
 from actors.core.table import endpoint
+from actors.device_actor import DeviceSpec
 from actors.group_actor import GroupSpec
 from actors.ipvs_actor import ServiceSpec
 from actors.real_server_actor import RealServerSpec
@@ -53,6 +54,8 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
             return f"held {when}: {_list(item.address for item in spec.addresses)}"
         case AnnouncerSpec():
             return f"tells the neighbours behind {spec.interface} which addresses are here"
+        case DeviceSpec(device=device):
+            return f"the interface {device.name} with {device.mac} on {device.below}"
         case GroupSpec():
             return f"one role for {_list(spec.members)}"
         case VrrpSpec():

@@ -3,8 +3,8 @@
 from random import Random
 from typing import Any
 
-from actors.planes.dry import DryRunAddresses, DryRunWire
-from actors.planes.netlink import NetlinkAddresses, NetlinkLinks
+from actors.planes.dry import DryRunAddresses, DryRunDevices, DryRunWire
+from actors.planes.netlink import NetlinkAddresses, NetlinkDevices, NetlinkLinks
 from actors.planes.wire import RawWire
 from actors.probing import PluginProbes
 from actors.runtime.engine import Engine
@@ -18,6 +18,7 @@ def network(dry: bool) -> dict[str, Any]:
         "wire": DryRunWire() if dry else RawWire(),
         "addresses": DryRunAddresses() if dry else NetlinkAddresses(),
         "links": NetlinkLinks(),
+        "devices": DryRunDevices() if dry else NetlinkDevices(),
     }
 
 

@@ -20,6 +20,7 @@ from actors import logs, ports, scheduling
 from actors.address_actor import AddressActor, AddressSpec
 from actors.announcer_actor import AnnouncerActor, AnnouncerSpec
 from actors.checker_actor import CheckerActor, CheckerSpec
+from actors.device_actor import DeviceActor, DeviceSpec
 from actors.group_actor import GroupActor, GroupSpec
 from actors.inside import busiest, explain, figures, internals, network_figures
 from actors.link_actor import LinkActor
@@ -37,7 +38,7 @@ from loader.model import GlobalDefs
 
 VRRP, CHECKERS = "vrrp", "checkers"
 
-FOLDERS = {VRRP: ("link/", "address/", "announcer/", "static/", "group/", "vrrp/"), CHECKERS: ("check/",)}
+FOLDERS = {VRRP: ("link/", "address/", "announcer/", "static/", "device/", "group/", "vrrp/"), CHECKERS: ("check/",)}
 """Whose sources live in which process."""
 
 KINDS: dict[str, tuple[type, type]] = {
@@ -46,6 +47,7 @@ KINDS: dict[str, tuple[type, type]] = {
         (LinkActor, tuple[str]),
         (AddressActor, tuple[AddressSpec]),
         (AnnouncerActor, tuple[AnnouncerSpec]),
+        (DeviceActor, tuple[DeviceSpec]),
         (GroupActor, tuple[GroupSpec]),
         (VrrpActor, tuple[VrrpSpec]),
         (CheckerActor, tuple[CheckerSpec]),

@@ -12,10 +12,11 @@ from actors.core.packet_values import OWNER, Advert
 from actors.core.restart import Beyond, Policy
 from actors.core.tracking import Follow
 from actors.core.vrrp_values import Router
+from actors.device_actor import DeviceActor, DeviceSpec
 from actors.group_actor import GroupActor, GroupSpec
 from actors.link_actor import LinkActor
 from actors.messages import Program, RolePrograms
-from actors.planes.network import Endpoint
+from actors.planes.network import Device, Endpoint
 from actors.station import VrrpSpec
 from actors.supervisor_actor import Child
 from actors.vrrp_actor import VrrpActor
@@ -50,6 +51,7 @@ def routers(config: Config, check_of: CheckOf, default: Identity) -> tuple[Child
     group_of = {name: group for group in groups for name in group.members}
     return (
         *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(config)),
+        *(_device(instance) for instance in instances if instance.use_vmac),
         *static_addresses(config.static_addresses),
         *announcers(instances),
         *(virtual_addresses(instance) for instance in instances),
@@ -84,7 +86,7 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
     spec = VrrpSpec(
         f"vrrp/{instance.name}",
         _machine(instance, interval, around.defaults, group is not ALONE),
-        Endpoint(instance.interface, family, instance.vrid, destinations, instance.unicast_ttl),
+        _endpoint(instance, destinations),
         Advert(instance.version, instance.vrid, instance.priority, interval, addresses, auth, family),
         _expected(instance, interval, multicast, auth),
         instance.unicast_src_ip or instance.mcast_src_ip or "",
@@ -95,11 +97,28 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
         _programs(instance, around.default),
         tuple(announcer_id(place) for place in places(instance)),
         instance.track_src_ip,
+        instance.interface if instance.use_vmac else "",
+        f"device/{instance.name}" if instance.use_vmac else "",
     )
     # With another VRID or on another interface it is another virtual router, whatever its name: those that back up the
     # old one are told that it is gone.
     identity = f"{instance.interface} IPv{family} {instance.vrid}"
     return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL, identity=identity)
+
+
+def _endpoint(instance: VrrpInstance, destinations: tuple[str, ...]) -> Endpoint:
+    """Adverts go through the router's own interface, if it has one that they are to go through."""
+    own = instance.use_vmac if not instance.vmac_xmit_base else ""
+    interface = own or instance.interface
+    return Endpoint(interface, instance.family, instance.vrid, destinations, instance.unicast_ttl, bool(own))
+
+
+def _device(instance: VrrpInstance) -> Child:
+    """RFC 5798 7.3 says what MAC a virtual router has."""
+    mac = f"00:00:5e:00:0{1 if instance.family == 4 else 2}:{instance.vrid:02x}"
+    device = Device(instance.use_vmac, instance.interface, mac, instance.family)
+    spec = DeviceSpec(f"device/{instance.name}", device)
+    return Child(spec.id, DeviceActor, (spec,), ("devices",), policy=VITAL)
 
 
 def _multicast(family: int, defaults: GlobalDefs) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from actors.address_actor import AddressActor, AddressSpec
 from actors.census import Census, in_turns, lag_of_vrrp, supervisor_of, together
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.core.quorum import Member
@@ -73,6 +74,7 @@ class Snapshot:
             "services": [self._service(charge) for charge in self._in_turns(IpvsActor)],
             "routers": [self._router(charge, figures) for charge in self._in_turns(VrrpActor)],
             "groups": [self._group(charge) for charge in self._in_turns(GroupActor)],
+            "addresses": [self._addresses(charge) for charge in self._in_turns(AddressActor)],
         }
 
     def head(self) -> dict[str, Any]:
@@ -112,6 +114,19 @@ class Snapshot:
             "role": status.role,
             "reason": status.reason,
             "members": list(spec.members),
+            "phase": charge.phase.value,
+        }
+
+    def _addresses(self, charge: Charge) -> dict[str, Any]:
+        spec: AddressSpec = charge.child.args[0]
+        said = self._supervisor.board.last(spec.id)
+        status = said if isinstance(said, AddressStatus) else AddressStatus(spec.id, False)
+        return {
+            "id": spec.id,
+            "router": spec.router,
+            "held": status.held,
+            "fault": status.fault,
+            "addresses": [f"{item} dev {item.interface}" for item in status.addresses],
             "phase": charge.phase.value,
         }
 

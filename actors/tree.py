@@ -9,6 +9,7 @@
   ``static/NAME/ADDRESS/PREFIX``     one for each static address
   ``announcer/NAME``                 one for each interface with virtual addresses: tells the neighbours
   ``address/NAME``                   one for each vrrp_instance: its virtual addresses
+  ``device/NAME``                    the own interface of a vrrp_instance that uses a virtual MAC
   ``group/NAME``                     one for each vrrp_sync_group
   ``vrrp/NAME``                      one for each vrrp_instance
 """

@@ -100,14 +100,14 @@ class Channel:
                 break
         raise Refused(f"the answer about the family {name} makes no sense")
 
-    def ask(self, kind: int, payload: bytes, dump: bool = False, answer: int = 0) -> list[bytes]:
+    def ask(self, kind: int, payload: bytes, dump: bool = False, answer: int = 0, flags: int = 0) -> list[bytes]:
         """Make a request of message type ``kind``; the payloads of the replies. Raises `Refused`.
 
-        Replies are of the same type in generic netlink; elsewhere ``answer`` names theirs.
+        Replies are of the same type in generic netlink; elsewhere ``answer`` names theirs. ``flags`` are more of them.
         """
         with self._exchange():
             sequence = self._next()
-            self._socket.send(_packed(kind, payload, REQUEST | (DUMP if dump else ACK), sequence))
+            self._socket.send(_packed(kind, payload, REQUEST | flags | (DUMP if dump else ACK), sequence))
             return list(self._replies(answer or kind, sequence))
 
     def ask_each(self, kind: int, payloads: Sequence[bytes]) -> list[Refused | None]:

@@ -3,7 +3,7 @@
 import structlog
 
 from actors.core.address import Address
-from actors.planes.network import Endpoint
+from actors.planes.network import Device, Endpoint
 from actors.planes.wire import RawWire
 
 log = structlog.get_logger()
@@ -29,6 +29,19 @@ class DryRunAddresses:
     def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
         """See `Addresses.remove`."""
         log.info("dry run", would_be=f"removing {_listed(addresses)} on {interface}")
+
+
+class DryRunDevices:
+    """Tells in the log which interfaces it would have made or removed."""
+
+    def make(self, device: Device) -> int:
+        """See `Devices.make`."""
+        log.info("dry run", would_be=f"making {device.name} with {device.mac} on {device.below}")
+        return 1
+
+    def remove(self, device: Device) -> None:
+        """See `Devices.remove`."""
+        log.info("dry run", would_be=f"removing {device.name}")
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:

@@ -16,6 +16,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     vrid: int
     destinations: tuple[str, ...]
     ttl: int = 255
+    borrows: bool = False
+    """Whether adverts go out from an address of another interface."""
 
 
 class Received(msgspec.Struct, frozen=True, tag=True):
@@ -79,3 +81,23 @@ class Links(Protocol):
 
     def unwatch(self, interface: str) -> None:
         """No more."""
+
+
+class Device(msgspec.Struct, frozen=True):
+    """An interface of a virtual router's own, with the router's MAC, on top of the interface ``below``."""
+
+    name: str
+    below: str
+    mac: str
+    family: int
+
+
+class Devices(Protocol):
+    """Makes such interfaces; raises `PlaneError`."""
+
+    def make(self, device: Device) -> int:
+        """See that it is there and up, as it should be: its index. One that is so already is fine; an interface of that
+        name which is something else is left alone, and is an error."""
+
+    def remove(self, device: Device) -> None:
+        """Remove it; one that is not there is fine."""

@@ -71,6 +71,7 @@ class Player:
         self._stage = stage
         self._socket = folder / f"{name}.sock"
         self._tell = tell
+        self.role = ""
         self._daemon: subprocess.Popen[bytes] | None = None
         self._application: subprocess.Popen[bytes] | None = None
 
@@ -81,6 +82,7 @@ class Player:
 
     def start(self, timers: str) -> None:
         """Start the daemon with the ``classic`` or the ``fast`` configuration."""
+        self.role = ""
         conf = HERE / f"{timers}-{self.name}.conf"
         words = (sys.executable, "-m", "actors.main", conf, "--socket", self._socket, "--log-format", "json")
         self._daemon = self._stage.run(self.name, *words, cwd=ROOT, stderr=subprocess.PIPE)
@@ -116,6 +118,8 @@ class Player:
         with contextlib.suppress(json.JSONDecodeError):
             record: dict[str, Any] = json.loads(line)
             actor, why = record.get("actor", ""), record.get("reason") or record.get("detail")
+            if record["event"].startswith("Entering"):
+                self.role = record["event"].split()[1]
             if record["level"] != "info" or actor.startswith(("check/", "vrrp/")):
                 self._tell(self.name, f"{actor}: {record['event']}" + (f" ({why})" if why else ""))
 

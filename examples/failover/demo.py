@@ -62,13 +62,14 @@ class Play:
         print(f"\033[{COLOURS[who]}m{text}\033[0m" if self._colours else text, flush=True)
 
     def open(self, timers: str) -> None:
-        """Both routers begin anew, and the first leads."""
+        """Both routers begin anew: the first leads, and the second is ready to."""
         for player in (self.one, self.two):
             player.stop()
         start = time.monotonic()
         for player in (self.one, self.two):
             player.start(timers)
         until(lambda: self.client.answered("one", start))
+        until(lambda: self.two.role == "BACKUP")
         time.sleep(SETTLE)
 
     def scene(self, name: str, deed: str, act: Callable[[], None], successor: str) -> None:

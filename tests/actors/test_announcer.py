@@ -120,6 +120,12 @@ def test_with_gaps_each_family_goes_one_by_one_over_all_routers_and_gives_up_wha
     assert lan.said(5.0) == [(1.0, W4)]
 
 
+def test_of_what_waits_nothing_is_announced_that_is_no_longer_here() -> None:
+    lan = Lan(Announcing(repeat=2, delay=0.0, arp_gap=0.5)).has(V4, W4)
+    lan.has(V4)
+    assert lan.said(5.0) == [(0.0, V4), (1.0, V4)]
+
+
 def test_what_would_not_fit_a_queue_is_sent_in_portions() -> None:
     lan = Lan(Announcing(repeat=2 * MOST + 1, delay=0.0)).has(V4)
     assert len(lan.said()) == MOST

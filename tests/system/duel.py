@@ -1,4 +1,4 @@
-"""Two routers on a wire of their own, ours and Debian's keepalived, and a third host that records what they say."""
+"""Two routers on a wire of their own, ours or Debian's keepalived, and a third host that records what they say."""
 
 import contextlib
 import time
@@ -69,6 +69,7 @@ class Net(NamedTuple):
 Pair = tuple[type[Router], type[Router]]
 OURS_FIRST: Pair = (Ours, Keepalived)
 OURS_SECOND: Pair = (Keepalived, Ours)
+AMONG_OURS: Pair = (Ours, Ours)
 
 
 class Duel:

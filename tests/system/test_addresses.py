@@ -159,6 +159,25 @@ def test_addresses_have_their_attributes_are_put_back_and_a_crash_s_leftovers_ar
         assert asked(router, ask="status")["routers"][0]["role"] == "BACKUP"
 
 
+def test_of_addresses_that_cannot_all_be_held_none_is_and_the_status_says_why(wire: Lan, tmp_path: Path) -> None:
+    host = wire.host()
+    sysctl(host, "net.ipv6.conf.eth0.disable_ipv6", "1")
+    router = Ours(host, tmp_path, conf(f"{VIP}/24", more=EXCLUDED))
+    with started(router):
+        until(lambda: "Entering FAULT STATE" in router.log.read_text())
+        (row,) = asked(router, ask="status")["addresses"]
+        assert addresses(host) == {}
+    refusals = "; ".join(f"fd00::{each} on eth0: Permission denied (EACCES)" for each in ("100/64", "101/128"))
+    assert row == {
+        "id": "address/a",
+        "router": "vrrp/a",
+        "held": False,
+        "fault": f"adding {refusals}",
+        "addresses": [],
+        "phase": "RUNNING",
+    }
+
+
 def static(*lines: str) -> str:
     return "static_ipaddress {\n" + "\n".join(lines) + "\n}\n"
 

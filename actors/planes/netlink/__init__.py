@@ -4,6 +4,7 @@ pyroute2 is the codec; the sockets are gevent's. Making these objects opens noth
 """
 
 from actors.planes.netlink.addresses import NetlinkAddresses
+from actors.planes.netlink.devices import NetlinkDevices
 from actors.planes.netlink.links import NetlinkLinks
 
-__all__ = ["NetlinkAddresses", "NetlinkLinks"]
+__all__ = ["NetlinkAddresses", "NetlinkDevices", "NetlinkLinks"]

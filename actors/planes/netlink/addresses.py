@@ -37,9 +37,12 @@ class NetlinkAddresses:
         self._all("adding", RTM_NEWADDR, interface, addresses, {errno.EEXIST})
 
     def remove(self, interface: str, addresses: tuple[Address, ...]) -> None:
-        """See `Addresses.remove`. Nor is an interface missed that has gone, and its addresses with it."""
+        """See `Addresses.remove`. Nor is an interface missed that has gone, and its addresses with it.
+
+        The last first: of a network the first one is primary, and each time a primary goes another has to be made.
+        """
         with self._promotion.during(interface, addresses):
-            self._all("removing", RTM_DELADDR, interface, addresses, {errno.EADDRNOTAVAIL, errno.ENODEV})
+            self._all("removing", RTM_DELADDR, interface, addresses[::-1], {errno.EADDRNOTAVAIL, errno.ENODEV})
 
     def close(self) -> None:
         """Give the socket back."""

@@ -107,11 +107,15 @@ class RawWire:
 
     def _open(self, endpoint: Endpoint, source: str, heard: Heard) -> None:
         place = (socket.if_nametoindex(endpoint.interface), endpoint.family)
-        self._lines[endpoint] = _Line(place, sender(endpoint.interface, endpoint.family, source, endpoint.ttl))
+        self._lines[endpoint] = _Line(place, _sender(endpoint, source))
         if place not in self._listeners:
             errors = self.errors.setdefault(endpoint.interface, Counter())
             self._listeners[place] = Listener(endpoint.interface, endpoint.family, errors)
         self._listeners[place].add(endpoint, heard)
+
+
+def _sender(endpoint: Endpoint, source: str) -> Any:
+    return sender(endpoint.interface, endpoint.family, source, endpoint.ttl, endpoint.borrows)
 
 
 def _why(error: Exception) -> str:

@@ -26,7 +26,7 @@ BUFFER = 1 << 20
 SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
 IP_MTU_DISCOVER, IP_TRANSPARENT, IP_MULTICAST_ALL = 10, 19, 49
 IP_PMTUDISC_DONT = 0
-IPV6_MULTICAST_ALL = 29
+IPV6_MULTICAST_ALL, IPV6_FREEBIND = 29, 78
 
 Program = list[tuple[int, int, int, int]]
 """Classic BPF: code, jump if true, jump if false, operand."""
@@ -79,13 +79,15 @@ def _listen(sock: Any, interface: str, family: int) -> None:
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
 
 
-def sender(interface: str, family: int, source: str, ttl: int) -> Any:
+def sender(interface: str, family: int, source: str, ttl: int, borrows: bool = False) -> Any:
     """Sends from ``source`` through ``interface``, multicast with 255 hops and unicast with ``ttl``.
 
     This machine does not hear its own multicast. An IPv4 source may be nobody's address, as ``mcast_src_ip`` allows; an
-    IPv6 source must be ready for use.
+    IPv6 source must be ready for use, unless the interface ``borrows`` it from another one.
     """
-    return _made(family, lambda sock: (_speak_4 if family == 4 else _speak_6)(sock, interface, source, ttl))
+    if family == 4:
+        return _made(family, lambda sock: _speak_4(sock, interface, source, ttl))
+    return _made(family, lambda sock: _speak_6(sock, interface, source, ttl, borrows))
 
 
 def _speak_4(sock: Any, interface: str, source: str, ttl: int) -> None:
@@ -100,8 +102,9 @@ def _speak_4(sock: Any, interface: str, source: str, ttl: int) -> None:
     sock.bind((source, 0))
 
 
-def _speak_6(sock: Any, interface: str, source: str, ttl: int) -> None:
+def _speak_6(sock: Any, interface: str, source: str, ttl: int, borrows: bool) -> None:
     _bind_to(sock, interface)
+    sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, int(borrows))
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
