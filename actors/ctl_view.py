@@ -37,6 +37,12 @@ def show_parts(parts: Iterable[RenderableType], screen: Console) -> None:
             screen.print(part, soft_wrap=isinstance(part, Text))
 
 
+def plain(reply: Row) -> Iterator[str]:
+    """The lines of a reply of any kind, as they are off a terminal."""
+    for part in _parts(reply):
+        yield from uncut(part) if isinstance(part, Table) else [f"{part}\n"]
+
+
 def uncut(table: Table) -> Iterator[str]:
     """The lines of a table, as wide as they come and without colour."""
     for row in zip(*(_aligned(column) for column in table.columns), strict=True):

@@ -26,6 +26,7 @@ from actors.control import ControlServer
 from actors.control_client import default_path
 from actors.core.status import CheckStatus
 from actors.doors import asks, words
+from actors.dump import Dump
 from actors.fleet import Fleet
 from actors.logs import is_terminal
 from actors.messages import Died, Shutdown, Stopped
@@ -94,7 +95,8 @@ class Daemon:
 
     def run(self) -> int:
         """Run until told to end; the exit code. Raises `PlaneUnavailable` before anything is touched."""
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload asked for before it can be carried out is no end
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)  # what is asked for before it can be carried out is no end
         dry = self._settings.dry_run
         self._plane: DataPlane = DryRunPlane() if dry else PLANES[self._config.global_defs.dataplane]()
         self._open_plane(self._config)
@@ -254,7 +256,10 @@ class Daemon:
             yield
 
     def _listen_to_signals(self) -> None:
+        dump = Dump(self._door.parent, lambda: {**self._snapshot.status(), **self._census.tree()})
         gevent.signal_handler(signal.SIGHUP, self.reload)
+        gevent.signal_handler(signal.SIGUSR1, dump.data)
+        gevent.signal_handler(signal.SIGUSR2, dump.statistics)
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._shut_down)
 

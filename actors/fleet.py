@@ -248,7 +248,8 @@ class Fleet:
 
     def _ended(self, name: str, pid: int, status: int) -> None:
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        self._report(self.companies[name], pid, how)
+        if name in self.companies:
+            self._report(self.companies[name], pid, how)
 
     def _report(self, company: Company, pid: int, how: str) -> None:
         """Tell of a death. What comes next is always the same: see `_gone`."""

@@ -221,7 +221,7 @@ def frozen(value: Any) -> Any:
 
 def _undisturbed(name: str) -> None:
     """A signal to all of the program is for main, which stops the others in order."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     if sys.__stderr__ is not None:
         faulthandler.register(signal.SIGUSR2, file=sys.__stderr__, all_threads=True)

@@ -48,6 +48,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.ctl", ("actors.control_client", "actors.ctl_*"), {*sys.stdlib_module_names, "click"}),
     ("actors.ctl_top", ("actors.control_client", "actors.ctl_view"), {*sys.stdlib_module_names, "rich"}),
     ("actors.ctl_view", (), {*sys.stdlib_module_names, "rich"}),
+    ("actors.dump", ("actors.ctl_view",), None),
     ("actors.logs", ("actors.reports",), None),
     ("actors.reports", (), PURE),
     ("actors.nursery", (), None),

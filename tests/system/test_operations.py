@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -170,6 +171,27 @@ def test_by_hand_actors_crash_are_parked_and_revived_in_whatever_process_they_li
     assert told(ours, "tickle", far) == "nothing is known of 'tickle'; known: crash, park, revive"
     assert told(ours, "crash", "VI_1") == "nobody is called 'VI_1'; near: address/VI_1, vrrp/VI_1"
     assert [line["deed"] for line in logged(ours, "by hand")] == ["crash", "park", "revive"]
+
+
+def test_the_state_is_written_to_files_on_a_signal(ours: Ours) -> None:
+    assert ours.process is not None
+    pids = ours.pids()
+    for pid in pids[1:]:
+        os.kill(pid, signal.SIGUSR1)
+        os.kill(pid, signal.SIGUSR2)
+    for number, count in ((signal.SIGUSR1, 1), (signal.SIGUSR2, 2)):
+        ours.process.send_signal(number)
+        until(lambda count=count: len(logged(ours, "the state was written")) == count)  # type: ignore[misc]
+    names = ("understudy.data", "understudy.json", "understudy.stats")
+    files = [ours.socket.with_name(name) for name in names]
+    data, document, counted = (file.read_text() for file in files)
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 3
+    assert "vrrp/VI_1  MASTER" in data
+    assert "├─ check/closed" in data or "└─ check/closed" in data
+    assert {row["id"]: row["role"] for row in json.loads(document)["routers"]} == {"vrrp/VI_1": "MASTER"}
+    assert re.search(r"^vrrp/VI_1 MASTER\n(.*\n)*?  sent +[1-9]", counted)
+    assert ours.pids() == pids
+    assert re.search(r"^vrrp was late\n  less than \d+ us +[1-9]", counted, re.MULTILINE)
 
 
 class Watched(Ours):
