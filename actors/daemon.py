@@ -247,7 +247,7 @@ class Daemon:
     def _doors(self) -> Iterator[None]:
         """The control socket, and the console when asked for."""
         with ExitStack() as stack:
-            stack.enter_context(ControlServer(self._door, asks(self._snapshot, self._census)))
+            stack.enter_context(ControlServer(self._door, asks(self._snapshot, self._census, self._system)))
             if self._settings.console is not None:
                 known = words(self._snapshot, self._census, self._system)
                 stack.enter_context(Console(self._settings.console, known))

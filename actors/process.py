@@ -22,7 +22,7 @@ from actors.announcer_actor import AnnouncerActor, AnnouncerSpec
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.device_actor import DeviceActor, DeviceSpec
 from actors.group_actor import GroupActor, GroupSpec
-from actors.inside import explain, figures, internals, network_figures
+from actors.inside import busiest, explain, figures, internals, network_figures
 from actors.link_actor import LinkActor
 from actors.messages import Died, Stop, Stopped
 from actors.runtime.bridge import Bridge, adopted
@@ -185,6 +185,7 @@ def _vitals(process: Process, _: str) -> dict[str, Any]:
 ANSWERS: dict[str, Callable[[Process, str], Any]] = {
     "alive": _alive,
     "vitals": _vitals,
+    "busiest": lambda process, _: busiest(process.system),
     "why": lambda process, id: explain(process.system, id),
     "figures": lambda process, _: figures(process.system),
     "internals": lambda process, _: internals(process.system),
