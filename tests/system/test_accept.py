@@ -332,6 +332,5 @@ def test_of_a_router_with_a_virtual_mac_adverts_are_heard_and_no_report(wire: La
         until(lambda: len(tap.adverts(51)) > 8)
         assert {seen.frame[6:12].hex(":") for seen in tap.adverts(51)} == {MAC}
         assert [kind for mac, kind in reports(tap) if mac == MAC] == []
-        assert asked(ours, ask="why", id="firewall/rules")["lines"] == [
-            "firewall/rules",
-        ]
+        whole = ["firewall/rules is RUNNING", "in force", "no group is reported through vrrp.51"]
+        assert asked(ours, ask="why", id="firewall/rules")["lines"] == whole
