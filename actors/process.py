@@ -23,10 +23,11 @@ from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.device_actor import DeviceActor, DeviceSpec
 from actors.firewall_actor import FirewallActor, FirewallSpec
 from actors.group_actor import GroupActor, GroupSpec
-from actors.inside import explain, figures, internals, network_figures
+from actors.inside import busiest, explain, figures, internals, network_figures
 from actors.link_actor import LinkActor
 from actors.messages import Died, Stop, Stopped
 from actors.runtime.bridge import Bridge, adopted
+from actors.runtime.collector import Collector
 from actors.runtime.engine import Engine
 from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Here, Letter, Recall, Said
 from actors.runtime.lag import Lag
@@ -95,6 +96,11 @@ def scheduling_of(defs: GlobalDefs, name: str) -> Scheduling:
     return Scheduling(defs.checker_rt_priority, defs.checker_priority, defs.checker_no_swap, defs.checker_cpu_affinity)
 
 
+def preload() -> None:
+    """Load what processes would load one by one: what a nursery has before it forks is in memory once."""
+    ports.found("")
+
+
 def serve(end: int, told: dict[str, Any]) -> None:
     """Be the process that ``told`` says, until main hangs up the bridge whose descriptor is ``end``."""
     Process(end, msgspec.convert(told, Orders)).run()
@@ -118,6 +124,7 @@ class Process:
         self._ports |= self._own_ports()
         self._take_its_turn()
         self.lag = Lag(self.system.clock)
+        self._collector = Collector(self.system.clock) if orders.kind == VRRP else None
         orders.ear.hear_from(self.system.clock)
 
     def run(self) -> None:
@@ -162,6 +169,8 @@ class Process:
             case Letter():
                 self._post.deliver(frame)
             case Begin():
+                if self._collector is not None:
+                    self._collector.expect()
                 kind, args = KINDS[frame.kind]
                 given = frozen(msgspec.msgpack.decode(frame.args, type=args))
                 self.system.start(frame.id, kind, given, frame.ports, frame.last, incarnation=frame.incarnation)
@@ -186,6 +195,7 @@ def _vitals(process: Process, _: str) -> dict[str, Any]:
 ANSWERS: dict[str, Callable[[Process, str], Any]] = {
     "alive": _alive,
     "vitals": _vitals,
+    "busiest": lambda process, _: busiest(process.system),
     "why": lambda process, id: explain(process.system, id),
     "figures": lambda process, _: figures(process.system),
     "internals": lambda process, _: internals(process.system),
@@ -221,7 +231,7 @@ def frozen(value: Any) -> Any:
 
 def _undisturbed(name: str) -> None:
     """A signal to all of the program is for main, which stops the others in order."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     if sys.__stderr__ is not None:
         faulthandler.register(signal.SIGUSR2, file=sys.__stderr__, all_threads=True)

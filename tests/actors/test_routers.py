@@ -6,13 +6,14 @@ import pytest
 
 from actors.core.packet_checks import Expected, Peer
 from actors.core.packet_values import Advert
+from actors.core.tracking import Follow
 from actors.core.vrrp_values import Router
-from actors.planes.network import Endpoint
+from actors.planes.network import Device, Endpoint
 from actors.routers import routers
 from actors.station import VrrpSpec
 from actors.vrrp_actor import VrrpActor
 from loader.model import Identity
-from tests.loader.house import good
+from tests.loader.house import good, read
 
 STEM = "vrrp_instance a {{\ninterface eth0\nvirtual_router_id 51\nvirtual_ipaddress {vips}\n{inside}\n}}\n"
 VIP = ("10.0.0.1",)
@@ -111,3 +112,60 @@ def test_another_interface_or_vrid_makes_another_router_of_it_and_nothing_else_d
     assert identity() == identity(priority="version 3\npriority") == "eth0 IPv4 51"
     assert identity(eth0="eth1") == "eth1 IPv4 51"
     assert identity(**{"51": "52"}) == "eth0 IPv4 52"
+
+
+GROUPED = """
+RT_TCP_CHECK db {{
+    connect_ip 10.0.0.9
+    connect_port 80
+}}
+vrrp_sync_group g {{
+    group {{
+        a
+        b
+    }}
+    track_interface {{
+        eth9 weight 5
+    }}
+    {weighs}
+}}
+vrrp_instance b {{
+    interface eth1
+    virtual_router_id 52
+    virtual_ipaddress 10.0.1.1/24
+}}
+"""
+
+
+@pytest.mark.parametrize(("weighs", "weight"), [("", 0), ("sync_group_tracking_weight", -20)])
+def test_in_a_group_a_member_s_own_weights_count_only_if_the_group_says_so(weighs: str, weight: int) -> None:
+    config = read(
+        GROUPED.format(weighs=weighs) + STEM.format(inside="checkers db weight -20", vips="10.0.0.1/24")
+    ).config
+    assert config is not None
+    children = routers(config, str, Identity(""))
+    specs = {child.id: child.args[0] for child in children if child.kind is VrrpActor}
+    assert specs["vrrp/a"].follows == (Follow("db", weight), Follow("link/eth9", 5))
+    assert specs["vrrp/b"].follows == (Follow("link/eth9", 5),)
+    assert {spec.group for spec in specs.values()} == {"group/g"}
+
+
+@pytest.mark.parametrize(
+    ("inside", "endpoint", "below", "where"),
+    [
+        ("", Endpoint("eth0", 4, 51, ("224.0.0.18",)), "", "eth0"),
+        ("use_vmac", Endpoint("vrrp.51", 4, 51, ("224.0.0.18",), borrows=True), "eth0", "vrrp.51"),
+        ("use_vmac vip0\nvmac_xmit_base", Endpoint("eth0", 4, 51, ("224.0.0.18",)), "eth0", "vip0"),
+    ],
+)
+def test_a_router_with_an_interface_of_its_own_has_its_addresses_there(
+    inside: str, endpoint: Endpoint, below: str, where: str
+) -> None:
+    config = good(STEM.format(inside=inside, vips="10.0.0.1/24"))
+    children = {child.id: child for child in routers(config, str, Identity(""))}
+    router, held = children["vrrp/a"].args[0], children["address/a"].args[0]
+    assert (router.endpoint, router.below, held.interface) == (endpoint, below, where)
+    assert router.device == ("device/a" if below else "")
+    assert (f"link/{where}" in children, f"announcer/{where}" in children) == (True, True)
+    if below:
+        assert children["device/a"].args[0].device == Device(where, "eth0", "00:00:5e:00:01:33", 4)

@@ -21,3 +21,9 @@ def test_a_failover_is_measured_beside_keepalived_and_never_comes_before_the_lim
         assert len(medians) == 2
         assert all(float(median) > -1.0 for median in medians)
     assert "a checker fails" in printed
+
+
+def test_kills_are_counted_and_what_they_cost_is_told() -> None:
+    printed = bench("kills", "--kills", "1", "--mains", "1")
+    assert printed.count("1 kills of the VRRP process, the backup took over 0 times") == 2
+    assert re.search(r"1 kills of main: address off after [0-9.]+ ms.*addresses left behind: 0", printed)

@@ -41,6 +41,9 @@ vrrp_instance VI_1 {{
 }}
 """
 VIP4, VIP6 = "10.99.0.100/24", "fe80::100/64"
+NEWS = {4: "arp src host 10.99.0.100", 6: "icmp6[0] == 136 and src host fe80::100"}
+"""What is announced, and answered, of the virtual address."""
+
 MAC = {4: "00:00:5e:00:01:33", 6: "00:00:5e:00:02:33"}
 
 
@@ -105,17 +108,19 @@ def test_adverts_announcements_and_answers_come_from_the_virtual_mac_alone(
     other = wire.host()
     name = "vrrp.51" if family == 4 else "vrrp6.51"
     adverts = Sniffer(other, "ip proto 112 or ip6 proto 112")
-    news = Sniffer(wire.host(), "arp" if family == 4 else "icmp6[0] == 136")
+    news = Sniffer(wire.host(), NEWS[family])
     with started(ours):
         until(lambda: holds(ours.host, name, vip))
         assert devices(ours.host) == {name: MAC[family]}
         address = vip.partition("/")[0]
         ask_for(other, address)
         until(lambda: neighbour(other, address) == MAC[family])
+        made_of_it = "::200:5eff:fe00:233"
+        assert made_of_it not in ip("-n", ours.host.name, "addr", "show", "dev", name)
         ours.stop()
     assert devices(ours.host) == {}
     assert adverts.senders() == {MAC[family]}
-    assert MAC[family] in news.senders()
+    assert news.senders() == {MAC[family]}
 
 
 @pytest.mark.parametrize("pair", [(Ours, Keepalived), (Keepalived, Ours)], ids=lambda p: p[0].__name__)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.system.duel import OURS_FIRST, PATIENCE, Duel, Net, duel
 from tests.system.lab import until
-from tests.system.netns import Ours, asked
+from tests.system.netns import VIP, Ours, asked, ip
 
 QUICK = Net(interval=0.05)
 """A backup takes over after 0.18 s: the whole reload has less."""
@@ -42,3 +42,20 @@ def test_a_changed_vrid_is_told_to_who_backs_up_the_old_one(tmp_path: Path) -> N
         assert first.at - last.at < 0.6  # the skew is 0.15 s; without the farewell it would take 0.9 s
         assert isinstance(made.better, Ours)
         assert asked(made.better, ask="status")["routers"][0]["role"] == "MASTER"
+
+
+def test_a_leader_that_moves_to_another_interface_leaves_the_old_one(tmp_path: Path) -> None:
+    with duel("", tmp_path / "duel", OURS_FIRST, Net()) as made:
+        host = made.better.host
+        ip("-n", host.name, "link", "add", "eth1", "type", "veth", "peer", "name", "other")
+        ip("-n", host.name, "addr", "add", "10.98.0.1/24", "dev", "eth1")
+        for link in ("eth1", "other"):
+            ip("-n", host.name, "link", "set", link, "up")
+        made.begin()
+        text = made.better.conf.read_text()
+        made.better.conf.write_text(text.replace("interface eth0", "interface eth1"))
+        reload(made, '"event":"children"')
+        made.leads(made.worse)
+        assert made.adverts(made.better)[-1].priority == 0
+        made.judge("better", "worse")
+        until(lambda: VIP in ip("-n", host.name, "-o", "addr", "show", "dev", "eth1"), limit=PATIENCE)

@@ -1,7 +1,8 @@
 """What a virtual router's interface needs of the kernel's settings, and what they were before. Files in /proc/sys.
 
-An ARP request for a virtual address is to be answered by the router's own interface alone (``arp_ignore``); packets
-that come in there from neighbours are not to be dropped because the way back is another one (``rp_filter``).
+An ARP request for a virtual address is to be answered by the router's own interface alone (``arp_ignore``), and what
+this machine itself asks through the one below is not to tell of the virtual address (``arp_announce``). Packets that
+come in there from neighbours are not to be dropped because the way back is another one (``rp_filter``).
 """
 
 from collections import Counter
@@ -13,6 +14,9 @@ from actors.planes.network import Device
 
 ROOT = Path("/proc/sys/net")
 
+BELOW = {"arp_ignore": ("1", ("0",)), "arp_announce": ("2", ("0", "1"))}
+"""What the interface below is set to, where it is one of those now."""
+
 log = structlog.get_logger()
 
 
@@ -23,7 +27,7 @@ class Settings:
         self._root = root
         self._users: Counter[str] = Counter()
         self._ready: set[str] = set()
-        self._before: dict[str, str] = {}
+        self._before: dict[str, dict[str, str]] = {}
 
     def prepare(self, device: Device) -> None:
         """Set what the device and the one below it need; the device is not up yet."""
@@ -43,9 +47,8 @@ class Settings:
             return
         self._ready.add(name)
         self._users[device.below] += 1
-        place = f"ipv4/conf/{device.below}/arp_ignore"
-        if self._users[device.below] == 1 and self._read(place) == "0" and self._write(place, "1"):
-            self._before[device.below] = "0"
+        if self._users[device.below] == 1:
+            self._before[device.below] = self._lower(device.below)
 
     def restore(self, device: Device) -> None:
         """Put back what was there."""
@@ -53,8 +56,19 @@ class Settings:
             return
         self._ready.remove(device.name)
         self._users[device.below] -= 1
-        if not self._users[device.below] and device.below in self._before:
-            self._write(f"ipv4/conf/{device.below}/arp_ignore", self._before.pop(device.below))
+        if not self._users[device.below]:
+            for setting, value in self._before.pop(device.below).items():
+                self._write(f"ipv4/conf/{device.below}/{setting}", value)
+
+    def _lower(self, name: str) -> dict[str, str]:
+        """Set what the interface below needs; what was there before, where that was something else."""
+        before = {}
+        for setting, (value, others) in BELOW.items():
+            place = f"ipv4/conf/{name}/{setting}"
+            was = self._read(place)
+            if was in others and self._write(place, value):
+                before[setting] = was
+        return before
 
     def _strict_paths(self) -> None:
         """Have every interface say for itself what all of them were told: the stricter of the two counts, and a
