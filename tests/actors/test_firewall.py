@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from actors.core.status import DeviceStatus
+from actors.control_client import default_path
+from actors.core.status import DeviceStatus, VrrpStatus
 from actors.firewall_actor import LOOK, FirewallActor, FirewallSpec
 from actors.planes import PlaneError
 from actors.planes.network import Rules
@@ -11,6 +12,7 @@ from actors.routers import firewall, routers
 from actors.supervisor_actor import Child, Reload
 from actors.vrrp_actor import VrrpActor
 from loader.model import Identity
+from tests.actors.test_vrrp import MemoryAddresses, MemoryLinks, MemoryWire
 from tests.loader.house import good
 from tests.world import World
 
@@ -136,6 +138,23 @@ def test_a_router_that_does_not_accept_follows_the_rules_and_no_other_does() -> 
     assert children[0].id == ID, "it is there before the addresses, and after them"
 
 
+def test_a_router_whose_addresses_would_be_open_is_in_fault_until_they_are_closed() -> None:
+    links, wall = MemoryLinks(), Filter()
+    wall.fault = "no nf_tables"
+    text = INSTANCE.format(name="a", inside="virtual_ipaddress {\n192.0.2.1\n}\nno_accept")
+    ports = {"wire": MemoryWire(), "links": links, "addresses": MemoryAddresses(links), "firewall": wall}
+    world = World(routers(good(text), str, Identity("")), ports)
+    world.advance(5.0)
+    assert world.status("vrrp/a") == VrrpStatus("vrrp/a", "FAULT", 100, "no nf_tables")
+    wall.fault = ""
+    world.advance(LOOK + 5.0)
+    assert world.status("vrrp/a") == VrrpStatus("vrrp/a", "MASTER", 100, "no advert for 3.61 s")
+    wall.rules = None
+    wall.fault = "no nf_tables"
+    world.advance(LOOK)
+    assert world.status("vrrp/a") == VrrpStatus("vrrp/a", "FAULT", 100, "no nf_tables")
+
+
 def test_programs_with_different_control_sockets_have_different_tables() -> None:
     assert table_of(Path("/tmp/a")) != table_of(Path("/tmp/b"))
-    assert table_of(Path("/tmp/a")) == table_of(Path("/tmp/a"))
+    assert table_of(default_path()) == "understudy"
