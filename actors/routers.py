@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from actors.addressing import announcer_id, announcers, closed, places, static_addresses, virtual_addresses
+from actors.core.authentication import Authentication
+from actors.core.authentication_header import HeaderKey
 from actors.core.packet_checks import ANY_TTL, Expected, Peer
-from actors.core.packet_values import OWNER, Advert
+from actors.core.packet_values import AH_PROTOCOL, OWNER, PROTOCOL, Advert
 from actors.core.restart import Beyond, Policy
 from actors.core.tracking import Follow
 from actors.core.vrrp_values import Router
@@ -94,16 +96,17 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
     family = instance.family
     addresses = tuple(each.address for each in instance.virtual_addresses)
     interval = round(instance.advert_interval * 100)
-    auth = instance.authentication.encode() if instance.version == 2 else b""
+    word, how = _word(instance), _authentication(instance)
+    ah = isinstance(how, HeaderKey)
     peers = tuple(each.address for each in instance.unicast_peers)
     multicast = "" if peers else _multicast(family, around.defaults)
     destinations = peers or (multicast,)
     spec = VrrpSpec(
         f"vrrp/{instance.name}",
         _machine(instance, interval, around.defaults, group is not ALONE),
-        _endpoint(instance, destinations),
-        Advert(instance.version, instance.vrid, instance.priority, interval, addresses, auth, family),
-        _expected(instance, interval, multicast, auth),
+        _endpoint(instance, destinations, AH_PROTOCOL if ah else PROTOCOL),
+        Advert(instance.version, instance.vrid, instance.priority, interval, addresses, word, family, ah),
+        _expected(instance, interval, multicast, word, ah),
         instance.unicast_src_ip or instance.mcast_src_ip or "",
         around.virtual,
         _follows(instance, group, around.check_of),
@@ -115,6 +118,7 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
         instance.interface if instance.use_vmac else "",
         f"device/{instance.name}" if instance.use_vmac else "",
         FIREWALL if closed(instance) else "",
+        authentication=how,
     )
     # With another VRID or on another interface it is another virtual router, whatever its name: those that back up the
     # old one are told that it is gone.
@@ -122,11 +126,22 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
     return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL, identity=identity)
 
 
-def _endpoint(instance: VrrpInstance, destinations: tuple[str, ...]) -> Endpoint:
+def _word(instance: VrrpInstance) -> bytes:
+    """What stands in adverts in clear text."""
+    given = instance.authentication
+    return given.auth_pass.encode() if given is not None and given.auth_type == "PASS" else b""
+
+
+def _authentication(instance: VrrpInstance) -> Authentication | None:
+    given = instance.authentication
+    return HeaderKey(given.auth_pass.encode()) if given is not None and given.auth_type == "AH" else None
+
+
+def _endpoint(instance: VrrpInstance, destinations: tuple[str, ...], protocol: int) -> Endpoint:
     """Adverts go through the router's own interface, if it has one that they are to go through."""
     own = instance.use_vmac if not instance.vmac_xmit_base else ""
     interface = own or instance.interface
-    return Endpoint(interface, instance.family, instance.vrid, destinations, instance.unicast_ttl, bool(own))
+    return Endpoint(interface, instance.family, instance.vrid, destinations, instance.unicast_ttl, bool(own), protocol)
 
 
 def _device(instance: VrrpInstance) -> Child:
@@ -141,7 +156,7 @@ def _multicast(family: int, defaults: GlobalDefs) -> str:
     return defaults.vrrp_mcast_group4 if family == 4 else defaults.vrrp_mcast_group6
 
 
-def _expected(instance: VrrpInstance, interval: int, group: str, auth: bytes) -> Expected:
+def _expected(instance: VrrpInstance, interval: int, group: str, word: bytes, ah: bool) -> Expected:
     """A peer with a range of TTLs is known by its source: the range implies ``check_unicast_src``."""
     peers = tuple(Peer(each.address, each.min_ttl, each.max_ttl) for each in instance.unicast_peers)
     ranged = any((each.min_ttl, each.max_ttl) != ANY_TTL for each in peers)
@@ -152,7 +167,7 @@ def _expected(instance: VrrpInstance, interval: int, group: str, auth: bytes) ->
         interval,
         tuple(each.address for each in instance.virtual_addresses),
         group,
-        auth,
+        word,
         instance.family,
         peers if instance.check_unicast_src or ranged else (),
         owns=owns,
@@ -160,6 +175,7 @@ def _expected(instance: VrrpInstance, interval: int, group: str, auth: bytes) ->
         owner_ignores=owns and (instance.strict_mode or instance.owner_ignore_adverts),
         any_addresses=instance.skip_check_adv_addr,
         v3_checksum_as_v2=instance.v3_checksum_as_v2,
+        ah=ah,
     )
 
 

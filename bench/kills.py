@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from bench.failover import Capture
+from tests.system.capture import Recording
 from tests.system.lab import until
 from tests.system.netns import VIP, Host, Keepalived, Lan, Ours, asked, becomes_master, ip, lan
 
@@ -133,7 +133,7 @@ def kill_vrrp(wire: Lan, folder: Path, interval: float, kills: int, random: Rand
     return f"advert_int {interval:g}: {facts}; {questions} questions, {lost} lost, at most {worst} in a row"
 
 
-def kill_main(wire: Lan, folder: Path, capture: Capture, kills: int) -> str:
+def kill_main(wire: Lan, folder: Path, capture: Recording, kills: int) -> str:
     """Kill main; how soon the address was off, and how soon the backup spoke."""
     off, spoke = [], []
     with pair(wire, folder, 1.0) as (ours, peer):
@@ -145,7 +145,7 @@ def kill_main(wire: Lan, folder: Path, capture: Capture, kills: int) -> str:
             until(lambda: not ours.is_master(), step=0.001)
             off.append(1000 * (time.monotonic() - began))
             becomes_master(peer)
-            frames = [frame for frame in capture.frames(since) if frame.vrid == 51]
+            frames = [frame for frame in capture.adverts(since) if frame.vrid == 51]
             farewell = next(frame.at for frame in frames if frame.priority == 0)
             first = next(frame.at for frame in frames if frame.at > farewell and frame.priority == WORSE)
             spoke.append(1000 * (first - farewell - (256 - WORSE) / 256))
@@ -174,7 +174,7 @@ def main() -> None:
             with lan() as wire:
                 told = kill_vrrp(wire, Path(name), interval, options.kills, random)
             print(f"\r{told}")
-        with lan() as wire, contextlib.closing(Capture(wire.host(), Path(name) / "capture")) as capture:
+        with lan() as wire, contextlib.closing(Recording(wire.host(), Path(name) / "capture")) as capture:
             told = kill_main(wire, Path(name), capture, options.mains)
         print(f"\r{told}")
 

@@ -6,10 +6,15 @@ from typing import Protocol
 import msgspec
 
 from actors.core.address import Address
+from actors.core.packet_values import PROTOCOL
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where the adverts of one virtual router go and come from: ``destinations`` are its group or its unicast peers."""
+    """Where the adverts of one virtual router go and come from: ``destinations`` are its group or its unicast peers.
+
+    ``protocol`` is the number of the IP protocol. Behind an authentication header (51), what is sent and received is
+    that header with the advert; and because it covers the IPv4 header, what is sent has that too.
+    """
 
     interface: str
     family: int
@@ -18,15 +23,17 @@ class Endpoint(msgspec.Struct, frozen=True):
     ttl: int = 255
     borrows: bool = False
     """Whether adverts go out from an address of another interface."""
+    protocol: int = PROTOCOL
 
 
 class Received(msgspec.Struct, frozen=True, tag=True):
-    """An advert as it came: the VRRP message and the facts of its IP header (``ttl`` None where unknown)."""
+    """An advert as it came: the payload and the facts of its IP header (see `actors.core.packet_values.Header`)."""
 
     pdu: bytes
     source: str
     destination: str
     ttl: int | None
+    raw: bytes = b""
 
 
 class Wire(Protocol):
