@@ -73,7 +73,7 @@ def test_a_replayed_or_forged_header_moves_no_master_but_a_counter_and_the_right
     with Tap(forger) as tap, started(ours):
         with started(peer):
             becomes_master(peer)
-            until(lambda: packets(ours)["heard"] > 1)
+            until(lambda: packets(ours).get("heard", 0) > 1)
         peer.host.forget("10.99.0.100")
         old = behind_header(tap, peer.host)
         becomes_master(ours)
