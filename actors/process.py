@@ -28,6 +28,7 @@ from actors.inside import busiest, explain, figures, internals, network_figures
 from actors.link_actor import LinkActor
 from actors.messages import Died, Stop, Stopped
 from actors.runtime.bridge import Bridge, adopted
+from actors.runtime.collector import Collector
 from actors.runtime.engine import Engine
 from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Here, Letter, Recall, Said
 from actors.runtime.lag import Lag
@@ -124,6 +125,7 @@ class Process:
         self._ports |= self._own_ports()
         self._take_its_turn()
         self.lag = Lag(self.system.clock)
+        self._collector = Collector(self.system.clock) if orders.kind == VRRP else None
         orders.ear.hear_from(self.system.clock)
 
     def run(self) -> None:
@@ -168,6 +170,8 @@ class Process:
             case Letter():
                 self._post.deliver(frame)
             case Begin():
+                if self._collector is not None:
+                    self._collector.expect()
                 kind, args = KINDS[frame.kind]
                 given = frozen(msgspec.msgpack.decode(frame.args, type=args))
                 self.system.start(frame.id, kind, given, frame.ports, frame.last, incarnation=frame.incarnation)
