@@ -58,6 +58,7 @@ MESSAGES: list[Any] = [
     messages.Probed(1 << 40, False, "refused", 0.25, crash="Traceback"),
     messages.Lost("vrrp"),
     messages.Revive("check/web", 7),
+    messages.Park("check/web"),
     messages.Shutdown(70),
     ProbeNow(),
     Overdue(),
