@@ -14,7 +14,6 @@ from scapy.layers.inet import UDP
 from scapy.layers.inet6 import ICMPv6ND_NS, IPv6
 from scapy.layers.l2 import Ether
 
-from tests.system.lab import until
 from tests.system.netns import Keepalived, Ours, ip
 from tests.system.vmac_lab import (
     MACS,
@@ -25,6 +24,7 @@ from tests.system.vmac_lab import (
     Stage,
     a_while,
     conf,
+    eventually,
     holds,
     inside,
     real,
@@ -33,7 +33,7 @@ from tests.system.vmac_lab import (
     why,
 )
 
-AT_ONCE = 9
+AT_ONCE = 6
 """Scenes: more would stall each other while their programs start."""
 FOUR, SIX = Net(4), Net(6)
 SECOND = (Keepalived, Ours)
@@ -61,10 +61,10 @@ def a_master_answers_with_the_virtual_mac_alone_and_for_nothing_else(stage: Stag
     below = real(host, stage.net.family)
     for address in (*stage.vips, below):
         stage.ask(stage.solicitation(address))
-        until(lambda address=address: stage.answers(host, address))
+        eventually(lambda address=address: stage.answers(host, address))
     for vip in stage.vips:
         stage.ask(stage.echo(vip, stage.mac))
-        until(lambda vip=vip: vip in {address for address, _ in stage.pongs(host)})
+        eventually(lambda vip=vip: vip in {address for address, _ in stage.pongs(host)})
     a_while()
     assert stage.answers(host, below) == {host.mac}
     assert [stage.answers(host, vip) for vip in stage.vips] == [{stage.mac}] * len(stage.vips)
@@ -101,13 +101,13 @@ def what_is_forwarded_finds_its_way_out(stage: Stage) -> None:
             ip("-n", host.name, "link", "add", "eth1", "type", "veth", "peer", "name", "far")
         ip("-n", host.name, *words.split())
     ours = stage.ours(conf(100, 6, vips=("fd00::100",)))
-    until(lambda: holds(host, NAME, "fd00::100"))
+    eventually(lambda: holds(host, NAME, "fd00::100"))
     ip("-n", stage.neighbour.name, "addr", "add", "fd00::3/64", "dev", "eth0", "nodad")
     packet = IPv6(src="fd99::2", dst="fd00::3") / UDP(dport=9)
     far = inside(host, "cat", "/sys/class/net/eth1/address").strip()
     stage.put(host, "far", Ether(dst=far, src="02:00:00:00:00:09") / packet)
-    until(lambda: [f for f in stage.sent(host) if ICMPv6ND_NS in f and f[ICMPv6ND_NS].tgt == "fd00::3"])
-    until(lambda: [f for f in stage.sent(host) if UDP in f and f[IPv6].src == "fd99::2"])
+    eventually(lambda: [f for f in stage.sent(host) if ICMPv6ND_NS in f and f[ICMPv6ND_NS].tgt == "fd00::3"])
+    eventually(lambda: [f for f in stage.sent(host) if UDP in f and f[IPv6].src == "fd99::2"])
     ours.stop()
 
 
@@ -117,12 +117,12 @@ def what_a_crash_leaves_is_taken_over_and_its_own_end_moves_nothing(stage: Stage
     stage.leads(ours)
     index = there(host, NAME)
     os.kill(next(pid for pid in ours.pids() if Path(f"/proc/{pid}/comm").read_text() == "us-vrrp\n"), signal.SIGKILL)
-    until(lambda: "resumed" in why(ours))
+    eventually(lambda: "resumed" in why(ours))
     assert (there(host, NAME), stage.holders()) == (index, [host])
     ours.kill()
     assert (there(host, NAME), stage.holders()) == (index, [host])
     ours.start()
-    until(lambda: not stage.holders())
+    eventually(lambda: not stage.holders())
     stage.leads(ours)
     assert there(host, NAME) == index
     ours.stop()
@@ -135,7 +135,7 @@ def a_macvlan_that_could_not_hear_its_peers_is_somebody_elses(stage: Stage) -> N
     ip("-n", host.name, *words)
     before = inside(host, "ip", "-d", "link", "show", "dev", NAME)
     ours = stage.ours(conf(100))
-    until(lambda: why(ours).startswith(f"FAULT since: an interface {NAME} exists already"))
+    eventually(lambda: why(ours).startswith(f"FAULT since: an interface {NAME} exists already"))
     ours.stop()
     assert inside(host, "ip", "-d", "link", "show", "dev", NAME) == before
 
@@ -146,18 +146,18 @@ def an_interface_that_is_deleted_is_made_anew_and_answers_alone_again(stage: Sta
     stage.leads(ours)
     index = there(host, NAME)
     ip("-n", host.name, "link", "del", NAME)
-    until(lambda: there(host, NAME) not in ("", index))
+    eventually(lambda: there(host, NAME) not in ("", index))
     stage.leads(ours)
     host.plug("down")
-    until(lambda: why(ours).startswith("FAULT since: interface eth0 is down"))
+    eventually(lambda: why(ours).startswith("FAULT since: interface eth0 is down"))
     host.plug("up")
     stage.leads(ours)
     ip("-n", host.name, "link", "del", "eth0")
-    until(lambda: why(ours).startswith("FAULT"))
+    eventually(lambda: why(ours).startswith("FAULT"))
     stage.plug_anew(host)
     stage.leads(ours)
     stage.ask(stage.solicitation(stage.vips[-1]))
-    until(lambda: stage.answers(host, stage.vips[-1]))
+    eventually(lambda: stage.answers(host, stage.vips[-1]))
     a_while()
     assert stage.answers(host, stage.vips[-1]) == {stage.mac}
 
@@ -173,7 +173,7 @@ def with_xmit_base_adverts_come_from_below_and_peers_are_heard_whatever_their_ma
     better.start()
     stage.leads(better)
     worse.start()
-    until(lambda: "BACKUP" in worse.log.read_text())
+    eventually(lambda: "BACKUP" in worse.log.read_text())
     a_while()
     assert stage.holders() == [better.host]
     better.stop()
@@ -191,16 +191,16 @@ def another_vrid_or_name_is_another_interface_and_the_old_one_goes(stage: Stage)
     stage.leads(ours)
     ours.conf.write_text(conf(100).replace("virtual_router_id 51", "virtual_router_id 52"))
     ours.reload()
-    until(lambda: MACS[4][:-2] + "34" in inside(host, "ip", "link", "show", "dev", NAME))
+    eventually(lambda: MACS[4][:-2] + "34" in inside(host, "ip", "link", "show", "dev", NAME))
     stage.leads(ours)
     ours.conf.write_text(conf(100, more="use_vmac other"))
     ours.reload()
-    until(lambda: holds(host, "other", stage.vips[0]))
+    eventually(lambda: holds(host, "other", stage.vips[0]))
     assert there(host, NAME) == ""
     assert setting(host, "ipv4/conf/eth0/arp_ignore") == "1"
     ours.conf.write_text(conf(100, more=""))
     ours.reload()
-    until(lambda: holds(host, "eth0", stage.vips[0]))
+    eventually(lambda: holds(host, "eth0", stage.vips[0]))
     assert (there(host, "other"), setting(host, "ipv4/conf/eth0/arp_ignore")) == ("", "0")
 
 
@@ -211,7 +211,7 @@ def a_dry_run_hears_the_peer_and_makes_nothing(stage: Stage) -> None:
     better.start()
     stage.leads(better)
     worse.start()
-    until(lambda: why(worse).startswith("MASTER since: priority 150 is above 100"))
+    eventually(lambda: why(worse).startswith("MASTER since: priority 150 is above 100"))
     assert (there(worse.host, NAME), stage.adverts(worse.host)) == ("", set())
 
 

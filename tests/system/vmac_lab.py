@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import (
@@ -33,6 +33,9 @@ VIPS = {4: ("10.99.0.100",), 6: ("fe80::100", "fd00::100")}
 
 OWN = f"use_vmac {NAME}"
 
+PATIENCE = 40.0
+"""Seconds for anything, on a machine with a lot to do."""
+
 CONF = """
 vrrp_instance VI_{vrid} {{
     interface eth0
@@ -55,6 +58,11 @@ def conf(priority: int, family: int = 4, more: str = OWN, vrid: int = 51, vips: 
     return CONF.format(priority=priority, vrid=vrid, more=more, vips=lines)
 
 
+def eventually(what: Callable[[], Any]) -> Any:
+    """As `until`, for what starts many programs and asks in a program of its own each time."""
+    return until(what, limit=PATIENCE, step=0.1)
+
+
 class Net(NamedTuple):
     """What a scene is about."""
 
@@ -71,9 +79,10 @@ class Stage:
         self.hosts = (wire.host(), wire.host())
         self.neighbour = wire.host()
         self._stack = stack
+        self._read: dict[Host, list[Packet]] = {}
         self.ear = stack.enter_context(Tap(self.neighbour))
         self._cables = {host: stack.enter_context(Tap(wire, host.port)) for host in self.hosts}
-        until(lambda: all(map(link_local, (*self.hosts, self.neighbour))))
+        eventually(lambda: all(map(link_local, (*self.hosts, self.neighbour))))
 
     def routers(self, better: str, worse: str) -> tuple[Router, Router]:
         """One of each kind on the two hosts, not started."""
@@ -92,11 +101,13 @@ class Stage:
 
     def sent(self, host: Host) -> list[Packet]:
         """All frames that a host has put on the wire."""
-        return [Ether(seen.frame) for seen in self._cables[host].look()]
+        frames, known = self._cables[host].look(), self._read.setdefault(host, [])
+        known += [Ether(seen.frame) for seen in frames[len(known) :]]
+        return known
 
-    def leads(self, router: Router, limit: float = 15.0) -> None:
+    def leads(self, router: Router) -> None:
         """Wait until a router alone holds the addresses."""
-        until(lambda: self.holders() == [router.host], limit=limit)
+        eventually(lambda: self.holders() == [router.host])
 
     def holders(self) -> list[Host]:
         """Who has the last of the addresses on the interface of its own."""
@@ -119,6 +130,7 @@ class Stage:
         ip("-n", host.name, "addr", "add", f"{host.address}/24", "dev", "eth0")
         ip("-n", host.name, "link", "set", "eth0", "up")
         self._cables[host] = self._stack.enter_context(Tap(self.wire, host.port))
+        self._read.pop(host, None)
 
     @property
     def own(self) -> str:
@@ -232,7 +244,7 @@ def setting(host: Host, path: str) -> str:
 
 def why(ours: Ours, vrid: int = 51) -> str:
     """Its router's role, and for what reason."""
-    until(ours.socket.exists)
+    eventually(ours.socket.exists)
     lines = asked(ours, ask="why", id=f"vrrp/VI_{vrid}")["lines"]
     return str(lines[1]) if len(lines) > 1 else ""
 
