@@ -35,7 +35,7 @@ from actors.planes import DataPlane, PlaneUnavailable
 from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import DryRunPlane
 from actors.planes.userspace import UserspacePlane
-from actors.ports import network, probing
+from actors.ports import network, probing, table_of
 from actors.process import VRRP, Orders, scheduling_of
 from actors.runtime.engine import Engine
 from actors.runtime.lag import Lag
@@ -123,7 +123,8 @@ class Daemon:
         self._fleet = Fleet(engine.system, self._nursery, self._orders, defs.hang_limit)
         ports |= {"plane": plane, "spawner": spawner, "launcher": self._fleet, "ended": self._ended.set}
         if self._nursery is None:
-            ports |= network(self._settings.dry_run) | probing(engine, self._configuration.found.checkers)
+            probes = probing(engine, self._configuration.found.checkers)
+            ports |= network(table_of(self._door), self._settings.dry_run) | probes
         self._census = Census(engine.system, self._fleet, spawner, Lag(engine.system.clock))
         told = partial(self._facts, plane)
         self._snapshot = Snapshot(engine.system, self._fleet, self._census, told, self.tree.names)
@@ -170,6 +171,7 @@ class Daemon:
             is_terminal(),
             scheduling_of(defs, name),
             self._ear if name == VRRP else UNHEARD,
+            table_of(self._door),
         )
 
     def _wait(self) -> int:

@@ -6,17 +6,20 @@ A router stops before its addresses are released, so they start in the other ord
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from actors.addressing import announcer_id, announcers, places, static_addresses, virtual_addresses
+from actors.addressing import announcer_id, announcers, closed, places, static_addresses, virtual_addresses
+from actors.core.authentication import Authentication
+from actors.core.authentication_header import HeaderKey
 from actors.core.packet_checks import ANY_TTL, Expected, Peer
-from actors.core.packet_values import OWNER, Advert
+from actors.core.packet_values import AH_PROTOCOL, OWNER, PROTOCOL, Advert
 from actors.core.restart import Beyond, Policy
 from actors.core.tracking import Follow
 from actors.core.vrrp_values import Router
 from actors.device_actor import DeviceActor, DeviceSpec
+from actors.firewall_actor import FirewallActor, FirewallSpec
 from actors.group_actor import GroupActor, GroupSpec
 from actors.link_actor import LinkActor
 from actors.messages import Program, RolePrograms
-from actors.planes.network import Device, Endpoint
+from actors.planes.network import Device, Endpoint, Rules
 from actors.station import VrrpSpec
 from actors.supervisor_actor import Child
 from actors.vrrp_actor import VrrpActor
@@ -25,6 +28,8 @@ from loader.vrrp_model import Following
 
 VITAL = Policy(beyond=Beyond.ESCALATE)
 """Addresses without a router that works are worse than none: the program ends, and the peer takes over."""
+
+FIREWALL = "firewall/rules"
 
 CheckOf = Callable[[str], str]
 """The id of the check that a name means."""
@@ -50,6 +55,7 @@ def routers(config: Config, check_of: CheckOf, default: Identity) -> tuple[Child
     around = Around(config.global_defs, virtual, check_of, default)
     group_of = {name: group for group in groups for name in group.members}
     return (
+        *firewall(instances),
         *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(config)),
         *(_device(instance) for instance in instances if instance.use_vmac),
         *static_addresses(config.static_addresses),
@@ -58,6 +64,17 @@ def routers(config: Config, check_of: CheckOf, default: Identity) -> tuple[Child
         *(_group(group, default) for group in groups),
         *(_router(each, group_of.get(each.name, ALONE), around) for each in instances),
     )
+
+
+def firewall(instances: Iterable[VrrpInstance]) -> tuple[Child, ...]:
+    """Who keeps back the packets of all routers: nobody where that is wanted of none. It starts before the addresses
+    and devices, and stops after them."""
+    instances = tuple(instances)
+    addresses = tuple(dict.fromkeys(address for each in instances for address in closed(each)))
+    rules = Rules(addresses, tuple(each.use_vmac for each in instances if each.use_vmac))
+    if rules == Rules():
+        return ()
+    return (Child(FIREWALL, FirewallActor, (FirewallSpec(FIREWALL, rules),), ("firewall",), policy=VITAL),)
 
 
 def _interfaces(config: Config) -> tuple[str, ...]:
@@ -79,16 +96,17 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
     family = instance.family
     addresses = tuple(each.address for each in instance.virtual_addresses)
     interval = round(instance.advert_interval * 100)
-    auth = instance.authentication.encode() if instance.version == 2 else b""
+    word, how = _word(instance), _authentication(instance)
+    ah = isinstance(how, HeaderKey)
     peers = tuple(each.address for each in instance.unicast_peers)
     multicast = "" if peers else _multicast(family, around.defaults)
     destinations = peers or (multicast,)
     spec = VrrpSpec(
         f"vrrp/{instance.name}",
         _machine(instance, interval, around.defaults, group is not ALONE),
-        _endpoint(instance, destinations),
-        Advert(instance.version, instance.vrid, instance.priority, interval, addresses, auth, family),
-        _expected(instance, interval, multicast, auth),
+        _endpoint(instance, destinations, AH_PROTOCOL if ah else PROTOCOL),
+        Advert(instance.version, instance.vrid, instance.priority, interval, addresses, word, family, ah),
+        _expected(instance, interval, multicast, word, ah),
         instance.unicast_src_ip or instance.mcast_src_ip or "",
         around.virtual,
         _follows(instance, group, around.check_of),
@@ -99,6 +117,8 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
         instance.track_src_ip,
         instance.interface if instance.use_vmac else "",
         f"device/{instance.name}" if instance.use_vmac else "",
+        FIREWALL if closed(instance) else "",
+        authentication=how,
     )
     # With another VRID or on another interface it is another virtual router, whatever its name: those that back up the
     # old one are told that it is gone.
@@ -106,22 +126,33 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
     return Child(spec.id, VrrpActor, (spec,), ("wire",), policy=VITAL, identity=identity)
 
 
-def _endpoint(instance: VrrpInstance, destinations: tuple[str, ...]) -> Endpoint:
+def _word(instance: VrrpInstance) -> bytes:
+    """What stands in adverts in clear text."""
+    given = instance.authentication
+    return given.auth_pass.encode() if given is not None and given.auth_type == "PASS" else b""
+
+
+def _authentication(instance: VrrpInstance) -> Authentication | None:
+    given = instance.authentication
+    return HeaderKey(given.auth_pass.encode()) if given is not None and given.auth_type == "AH" else None
+
+
+def _endpoint(instance: VrrpInstance, destinations: tuple[str, ...], protocol: int) -> Endpoint:
     """Adverts go through the router's own interface, if it has one that they are to go through.
 
     What peers send to the group with the virtual MAC is heard there alone, and what they send with another MAC is heard
     there too. What they send to an address comes to the interface below, which has it.
     """
     own = instance.use_vmac if not instance.vmac_xmit_base else ""
-    ear = "" if own or instance.unicast_peers else instance.use_vmac
     return Endpoint(
         own or instance.interface,
         instance.family,
         instance.vrid,
         destinations,
         instance.unicast_ttl,
-        borrows=bool(own),
-        ear=ear,
+        bool(own),
+        protocol,
+        ear="" if own or instance.unicast_peers else instance.use_vmac,
         below=instance.interface if instance.use_vmac else "",
     )
 
@@ -140,7 +171,7 @@ def _multicast(family: int, defaults: GlobalDefs) -> str:
     return defaults.vrrp_mcast_group4 if family == 4 else defaults.vrrp_mcast_group6
 
 
-def _expected(instance: VrrpInstance, interval: int, group: str, auth: bytes) -> Expected:
+def _expected(instance: VrrpInstance, interval: int, group: str, word: bytes, ah: bool) -> Expected:
     """A peer with a range of TTLs is known by its source: the range implies ``check_unicast_src``."""
     peers = tuple(Peer(each.address, each.min_ttl, each.max_ttl) for each in instance.unicast_peers)
     ranged = any((each.min_ttl, each.max_ttl) != ANY_TTL for each in peers)
@@ -151,7 +182,7 @@ def _expected(instance: VrrpInstance, interval: int, group: str, auth: bytes) ->
         interval,
         tuple(each.address for each in instance.virtual_addresses),
         group,
-        auth,
+        word,
         instance.family,
         peers if instance.check_unicast_src or ranged else (),
         owns=owns,
@@ -159,6 +190,7 @@ def _expected(instance: VrrpInstance, interval: int, group: str, auth: bytes) ->
         owner_ignores=owns and (instance.strict_mode or instance.owner_ignore_adverts),
         any_addresses=instance.skip_check_adv_addr,
         v3_checksum_as_v2=instance.v3_checksum_as_v2,
+        ah=ah,
     )
 
 

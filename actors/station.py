@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.core.packet import decode_advert, encode_advert
+from actors.core.authentication import Authentication, seal
 from actors.core.packet_checks import Expected, remarks, validate
 from actors.core.packet_values import Advert, Header, Reject
 from actors.core.repeats import Repeats
@@ -49,6 +49,7 @@ class VrrpSpec(msgspec.Struct, frozen=True):
     device: str = ""
     closed: str = ""
     """The id of who sees to it that nobody but an owner accepts packets to its addresses; empty where all may."""
+    authentication: Authentication | None = None
 
     @property
     def interface(self) -> str:
@@ -79,6 +80,7 @@ class Station:
         self._wire = wire
         self._heard = heard
         self._expected = spec.expected
+        self._seal = seal(spec.authentication, spec.expected, spec.endpoint.ttl, context.wall)
         self._link: LinkStatus | None = None
         self._device = DeviceStatus(spec.device)
         self._fault = ""
@@ -157,15 +159,15 @@ class Station:
 
     def hear(self, received: Received) -> Heard | None:
         """What the machine is told of a packet; adverts that do not count change nothing but a counter."""
-        expected, ends = self._expected, (received.source, received.destination)
-        advert = decode_advert(received.pdu, *ends, expected.family, expected.v3_checksum_as_v2)
-        fault = advert if isinstance(advert, Reject) else validate(advert, Header(*ends, received.ttl), expected)
+        header = Header(received.source, received.destination, received.ttl, received.raw)
+        advert = self._seal.read(received.pdu, header)
+        fault = advert if isinstance(advert, Reject) else validate(advert, header, self._expected)
         if fault is not None:
             self.note("advert discarded", fault.reason.value, detail=fault.detail, peer=received.source)
             return None
         assert isinstance(advert, Advert)
         self.counts["heard"] += 1
-        for remark in remarks(advert, expected):
+        for remark in (*self._seal.remarks(), *remarks(advert, self._expected)):
             self.note("advert is odd", remark.oddity.value, detail=remark.detail, peer=received.source)
         return Heard(advert.priority, advert.interval_cs, received.source)
 
@@ -174,11 +176,10 @@ class Station:
         if not self.is_open:
             return
         advert = msgspec.structs.replace(self._spec.advert, priority=priority)
-        as_v2 = self._spec.expected.v3_checksum_as_v2
-        for destination in self._spec.endpoint.destinations:
-            pdu = encode_advert(advert, self.address, destination, as_v2)
+        endpoint = self._spec.endpoint
+        for destination, packet in self._seal.write(advert, self.address, endpoint.destinations):
             try:
-                self._wire.send(self._spec.endpoint, destination, pdu)
+                self._wire.send(endpoint, destination, packet)
                 self.counts["sent"] += 1
             except PlaneError as error:
                 self.note("advert not sent", f"not sent to {destination}", detail=str(error), peer=destination)

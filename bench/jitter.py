@@ -24,8 +24,8 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from bench.failover import Capture, Frame
 from bench.start import configuration
+from tests.system.capture import Advert, Recording
 from tests.system.lab import BACKEND, until
 from tests.system.netns import Host, Keepalived, Lan, Ours, Router, asked, lan, started
 
@@ -92,7 +92,7 @@ class Place:
         self.theirs = Keepalived(wire.host(), folder, self.router(52))
         self.real = Keepalived(wire.host(), folder, REAL_TIME + self.router(53))
         self.routers: dict[str, Router] = {"ours": self.ours, "keepalived": self.theirs, "its real-time": self.real}
-        self.capture = Capture(wire.host(), folder / f"capture-{time.monotonic()}")
+        self.capture = Recording(wire.host(), folder / f"capture-{time.monotonic()}")
 
     def router(self, vrid: int, more: str = "") -> str:
         """The router's part of a configuration."""
@@ -219,7 +219,7 @@ def _again_and_again(pause: float, work: Callable[[], None]) -> Iterator[None]:
         thread.join()
 
 
-def lateness(frames: list[Frame], vrid: int, interval: float) -> list[float]:
+def lateness(frames: list[Advert], vrid: int, interval: float) -> list[float]:
     """By how much each silence of a router was too long, in milliseconds, the longest last."""
     times = [frame.at for frame in frames if frame.vrid == vrid and frame.priority]
     return sorted(1000 * max(0.0, after - before - interval) for before, after in pairwise(times))
@@ -235,7 +235,7 @@ def measured(load: Load, interval: float, seconds: float) -> dict[str, list[floa
                 since = time.time()
                 time.sleep(seconds)
                 until_then = time.time()
-            frames = [frame for frame in place.capture.frames(since) if frame.at < until_then]
+            frames = [frame for frame in place.capture.adverts(since) if frame.at < until_then]
         finally:
             place.capture.close()
     return {who: lateness(frames, vrid, interval) for who, vrid in zip(place.routers, (51, 52, 53), strict=True)}

@@ -10,10 +10,19 @@ from loader.fields import MONTH, TICK
 from loader.schema import argument, beside, common_words, derived, flags, nested, option, position
 from loader.scripts import Script
 from loader.source import Position
-from loader.vrrp_model import Tracked, UnicastPeer, VirtualAddress, VrrpDefaults, VrrpInstance, VrrpSyncGroup
+from loader.vrrp_model import (
+    Authentication,
+    Tracked,
+    UnicastPeer,
+    VirtualAddress,
+    VrrpDefaults,
+    VrrpInstance,
+    VrrpSyncGroup,
+)
 
 __all__ = [
     "COMMON",
+    "Authentication",
     "Checker",
     "Config",
     "GlobalDefs",

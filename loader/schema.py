@@ -63,7 +63,9 @@ def option(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:
     """A keyword inside the braces. Without a default it is required. ``more`` are attributes of `Keyword`."""
     required = default is dataclasses.MISSING
     keyword = Keyword(more.pop("name", ""), kind, None if required else default, required, **more)
-    return dataclasses.field(default=default, kw_only=True, metadata={KEY: ("option", keyword)})
+    return dataclasses.field(
+        default=default, kw_only=True, repr=not keyword.secret, metadata={KEY: ("option", keyword)}
+    )
 
 
 def argument(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:

@@ -5,12 +5,11 @@ from typing import Any
 from loader.diagnostics import error, warning
 from loader.draft import Draft
 from loader.model import GlobalDefs
+from loader.vrrp_authentication import authentication, begin_as_backup
 from loader.vrrp_lists import addresses, advertised, fit, peers, tracked
 from loader.vrrp_strict import strict
 
 OWNER = 255
-WORD = 8
-"""Bytes of a password that VRRP carries."""
 SLOWEST = 40.95
 """Longest interval in seconds that a version 3 advert can tell: 4095 hundredths."""
 
@@ -45,10 +44,11 @@ def vrrp_instance(draft: Draft, defs: GlobalDefs) -> dict[str, Any]:
     fields["track_interfaces"] = tracked(draft, "track_interfaces")
     _version(draft, fields)
     _priority(draft, fields)
-    _authentication(draft, fields)
+    authentication(draft, fields)
     _announcements(draft, fields)
     if fields["strict_mode"]:
         strict(draft, fields)
+    begin_as_backup(draft, fields)
     _preemption(draft, fields)
     _interval(draft, fields)
     _addresses(draft, fields)
@@ -127,23 +127,6 @@ def _interval(draft: Draft, fields: dict[str, Any]) -> None:
             kind = "whole seconds" if version == 2 else "hundredths of a second"
             draft.warn("advert_interval", f"VRRPv{version} counts in {kind}: {taken:g} is taken")
         fields["advert_interval"] = taken
-
-
-def _authentication(draft: Draft, fields: dict[str, Any]) -> None:
-    """The word of the block, cut to what an advert carries; "" where there can be none."""
-    block: Draft | None = fields.get("authentication")
-    fields["authentication"] = ""
-    if block is None:
-        return
-    if block.values.get("auth_type") == "AH":
-        draft.problems.append(draft.out(error("AH is not supported", block.where("auth_type"), "use auth_type PASS")))
-    elif fields["version"] == 3:
-        draft.warn("authentication", "VRRPv3 has no authentication: ignored")
-    else:
-        word = block.values.get("auth_pass", "").encode("utf-8", "replace")
-        if len(word) > WORD:
-            draft.warn("authentication", f"of the password only {WORD} bytes count")
-        fields["authentication"] = word[:WORD].decode(errors="ignore")
 
 
 def _announcements(draft: Draft, fields: dict[str, Any]) -> None:

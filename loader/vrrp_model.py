@@ -55,9 +55,9 @@ class UnicastPeer:
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Of VRRPv2, as RFC 2338 had it: a word in clear text, of which 8 bytes count."""
+    """Of VRRPv2, as RFC 2338 had it: a word of up to 8 bytes, in clear text or as the key of an IPsec header."""
 
-    auth_type: str = option("str", choices=("PASS", "AH"), help="only PASS can be used")
+    auth_type: str = option("str", choices=("PASS", "AH"), help="the word in clear text, or as the key of IPsec AH")
     auth_pass: str = option("str", secret=True, help="the word, up to 8 bytes")
 
 
@@ -79,8 +79,8 @@ class VrrpInstance(Following):
     """A virtual router. What it leaves unsaid and ``global_defs`` says is already filled in.
 
     ``state`` is the role it wishes for; by priority alone it is decided who leads. ``advert_interval`` is in seconds:
-    whole ones in version 2, hundredths in 3. ``family`` (4 or 6) is that of its addresses. ``authentication`` is the
-    password of version 2, "" without one. ``use_vmac`` is the name of its own interface, "" without one.
+    whole ones in version 2, hundredths in 3. ``family`` (4 or 6) is that of its addresses. ``authentication`` is that
+    of version 2. ``use_vmac`` is the name of its own interface, "" without one.
     """
 
     name: str = argument("str")
@@ -95,7 +95,9 @@ class VrrpInstance(Following):
     preempt: bool = switch("preempt", "nopreempt", True, help="whether it takes over from a lower priority")
     preempt_delay: float = option("seconds", 0.0, min=0, max=1000, unit="s", help="wait before it does")
     accept: bool = switch("accept", "no_accept", True, help="whether it answers to its addresses without owning them")
-    authentication: str = inner("authentication", Authentication, "", help="a password, in version 2")
+    authentication: Authentication | None = inner(
+        "authentication", Authentication, None, help="a password, in version 2"
+    )
     virtual_addresses: tuple[VirtualAddress, ...] = rows(
         "virtual_ipaddress", VirtualAddress, help="addresses that it holds and advertises, all of one family"
     )

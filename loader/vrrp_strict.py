@@ -14,7 +14,7 @@ NEVER: dict[str, Any] = {
     "down_timer_adverts": 3,
     "higher_prio_send_advert": False,
     "vmac_xmit_base": False,
-    "authentication": "",
+    "authentication": None,
 }
 """What the RFCs do not know, and what is taken instead."""
 

@@ -22,8 +22,8 @@ WIRING += ("census", "doors", "fleet", "process", "ports", "inside", "substitute
 ASSEMBLY = tuple(f"actors.{name}" for name in WIRING)
 """See everything, and are seen by each other alone."""
 
-PURE = {"abc", "bisect", "collections", "dataclasses", "enum", "functools", "hashlib", "heapq", "ipaddress"}
-PURE |= {"itertools", "math", "operator", "re", "string", "struct", "typing", "types", "zlib", "msgspec"}
+PURE = {"abc", "bisect", "collections", "dataclasses", "enum", "functools", "hashlib", "heapq", "hmac"}
+PURE |= {"ipaddress", "itertools", "math", "operator", "re", "string", "struct", "typing", "types", "zlib", "msgspec"}
 LOADING = PURE | {"contextlib", "difflib", "errno", "gc", "inspect", "keyword", "warnings", "pyparsing"}
 
 # The first line that fits a module is its rule: the project's modules that it may import, and what else (None: any).

@@ -8,6 +8,7 @@ from dpkt import arp, dpkt, ethernet, icmp6, ip, ip6
 from msgspec import Struct
 
 from actors.core.packet_values import (
+    AH_PROTOCOL,
     AUTH_BYTES,
     FULL_SECOND,
     PROTOCOL,
@@ -15,6 +16,7 @@ from actors.core.packet_values import (
     Header,
     Reason,
     Reject,
+    auth_type,
     packed,
     unpacked,
 )
@@ -112,7 +114,7 @@ def _encode_v2(advert: Advert, addresses: bytes) -> bytes:
             vrid=advert.vrid,
             priority=advert.priority,
             count=len(advert.addresses),
-            auth_type=AUTH_PASS if advert.auth else AUTH_NONE,
+            auth_type=auth_type(advert.ah, advert.auth),
             interval=advert.interval_cs // FULL_SECOND,
             data=addresses + advert.auth.ljust(AUTH_BYTES, b"\0"),
         )
@@ -164,8 +166,8 @@ def _decode_v2(pdu: bytes) -> Advert | Reject:
         return Reject(Reason.CHECKSUM, f"{packet.sum:#06x}")
     # A word of zeros alone is still a word: PASS and no authentication must not look the same.
     auth = (packet.data[end:].rstrip(b"\0") or b"\0") if packet.auth_type == AUTH_PASS else b""
-    addresses = _addresses(packet.data[:end], 4)
-    return Advert(2, packet.vrid, packet.priority, packet.interval * FULL_SECOND, addresses, auth)
+    addresses, ah = _addresses(packet.data[:end], 4), packet.auth_type == AUTH_HEADER
+    return Advert(2, packet.vrid, packet.priority, packet.interval * FULL_SECOND, addresses, auth, ah=ah)
 
 
 def _decode_v3(pdu: bytes, ends: bytes, family: int, v3_checksum_as_v2: bool) -> Advert | Reject:
@@ -188,11 +190,10 @@ def _fault_of_length(pdu: bytes, count: int, family: int, auth: int) -> Reject |
     return Reject(Reason.LENGTH, f"{len(pdu)} bytes, {count} addresses need {wanted}")
 
 
-def _fault_of_auth_type(auth_type: int) -> Reject | None:
-    if auth_type in (AUTH_NONE, AUTH_PASS):
+def _fault_of_auth_type(number: int) -> Reject | None:
+    if number in (AUTH_NONE, AUTH_PASS, AUTH_HEADER):
         return None
-    # Type 2 without its header before the message can only come from a peer that is configured in another way.
-    return Reject(Reason.AUTH_TYPE if auth_type == AUTH_HEADER else Reason.AUTH_TYPE_UNKNOWN, f"type {auth_type}")
+    return Reject(Reason.AUTH_TYPE_UNKNOWN, f"type {number}")
 
 
 def _fault_of_fields(packet: Vrrp2 | Vrrp3) -> Reject | None:
@@ -202,6 +203,17 @@ def _fault_of_fields(packet: Vrrp2 | Vrrp3) -> Reject | None:
     return None if packet.type == ADVERTISEMENT else Reject(Reason.TYPE, f"type {packet.type}")
 
 
+def encode_datagram(payload: bytes, ends: tuple[str, str], protocol: int, identification: int, ttl: int) -> bytes:
+    """The whole IPv4 datagram, for a socket with IP_HDRINCL; ``ends`` are source and destination.
+
+    ``identification`` is 1 to 65535: the kernel puts its own in the place of 0. Raises ValueError for an address that
+    is not IPv4.
+    """
+    source, destination = (_of_family(address, 4) for address in ends)
+    fields = {"tos": TOS, "id": identification, "ttl": ttl, "p": protocol, "src": source, "dst": destination}
+    return bytes(ip.IP(data=payload, **fields))
+
+
 class Ipv4(dpkt.Packet):
     """dpkt's IPv4 header alone: what follows it is not guessed at."""
 
@@ -209,28 +221,33 @@ class Ipv4(dpkt.Packet):
     __bit_fields__ = ip.IP.__bit_fields__
 
 
-def decode_datagram(datagram: bytes) -> Datagram | Reject:
-    """Takes an IPv4 datagram, as raw and packet sockets deliver it, apart; options are skipped, padding is cut off."""
+def decode_datagram(datagram: bytes, protocol: int = PROTOCOL) -> Datagram | Reject:
+    """Takes an IPv4 datagram, as raw and packet sockets deliver it, apart; options are skipped, padding is cut off.
+
+    What follows the header is a VRRP message, or with ``protocol`` `AH_PROTOCOL` one behind an authentication header.
+    """
     if len(datagram) < Ipv4.__hdr_len__:
         return Reject(Reason.IP_HEADER, f"{len(datagram)} bytes, an IPv4 header has {Ipv4.__hdr_len__}")
     packet = Ipv4(datagram)
     start = packet.hl * 4
-    if fault := _fault_of_ipv4(packet, datagram[:start]):
+    if fault := _fault_of_ipv4(packet, datagram[:start], protocol):
         return fault
     if not start <= packet.len <= len(datagram):
         return Reject(Reason.IP_LENGTH, f"{packet.len} told, header of {start}, {len(datagram)} received")
-    return Datagram(Header(unpacked(packet.src), unpacked(packet.dst), packet.ttl), datagram[start : packet.len])
+    covered = datagram[:start] if protocol == AH_PROTOCOL else b""
+    header = Header(unpacked(packet.src), unpacked(packet.dst), packet.ttl, covered)
+    return Datagram(header, datagram[start : packet.len])
 
 
-def _fault_of_ipv4(packet: Ipv4, header: bytes) -> Reject | None:
+def _fault_of_ipv4(packet: Ipv4, header: bytes, protocol: int) -> Reject | None:
     if packet.v != 4 or packet.hl < 5 or len(header) < packet.hl * 4:
         return Reject(Reason.IP_HEADER, f"version {packet.v}, header length {packet.hl} words")
     if packet.mf or packet.offset:
         return Reject(Reason.IP_HEADER, "a fragment")
     if dpkt.in_cksum(header):
         return Reject(Reason.IP_HEADER, f"checksum {packet.sum:#06x}")
-    if packet.p != PROTOCOL:
-        return Reject(Reason.AUTH_HEADER if packet.p == ip.IP_PROTO_AH else Reason.IP_HEADER, f"protocol {packet.p}")
+    if packet.p != protocol:
+        return Reject(Reason.AUTH_HEADER if packet.p == AH_PROTOCOL else Reason.IP_HEADER, f"protocol {packet.p}")
     return None
 
 

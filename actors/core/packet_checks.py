@@ -7,7 +7,19 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.core.packet_values import AUTH_BYTES, OWNER, Advert, Header, Oddity, Reason, Reject, Remark, packed
+from actors.core.packet_values import (
+    AUTH_BYTES,
+    OWNER,
+    Advert,
+    Header,
+    Oddity,
+    Reason,
+    Reject,
+    Remark,
+    auth_type,
+    packed,
+    without_secrets,
+)
 
 ANY_TTL = (0, 255)
 """The range that every TTL is in."""
@@ -30,7 +42,7 @@ class Expected(msgspec.Struct, frozen=True):
     are: ``link_local_first`` is RFC 9568's rule for IPv6 (erratum 8300), which keepalived peers may break;
     ``owner_ignores`` is the owner's silence towards all adverts (``owner_ignore_adverts``); ``any_addresses`` leaves
     other addresses without a remark (``skip_check_adv_addr``); ``v3_checksum_as_v2`` is the checksum of RFC 9568
-    over IPv4, sent and demanded.
+    over IPv4, sent and demanded. ``ah``: adverts have an authentication header before them.
     """
 
     version: int
@@ -47,6 +59,10 @@ class Expected(msgspec.Struct, frozen=True):
     owner_ignores: bool = False
     any_addresses: bool = False
     v3_checksum_as_v2: bool = False
+    ah: bool = False
+
+    def __repr__(self) -> str:
+        return without_secrets(self)
 
 
 def validate(advert: Advert, header: Header, expected: Expected) -> Reject | None:
@@ -94,8 +110,9 @@ def _version(advert: Advert, header: Header, expected: Expected) -> Reject | Non
 
 
 def _auth(advert: Advert, header: Header, expected: Expected) -> Reject | None:
-    if bool(advert.auth) != bool(expected.auth):
-        return Reject(Reason.AUTH_TYPE, f"type {int(bool(advert.auth))}, {int(bool(expected.auth))} configured")
+    given, wanted = auth_type(advert.ah, advert.auth), auth_type(expected.ah, expected.auth)
+    if given != wanted:
+        return Reject(Reason.AUTH_TYPE, f"type {given}, {wanted} configured")
     # The word went over the wire in clear: that a comparison takes longer for a good guess tells nobody anything.
     if advert.auth.ljust(AUTH_BYTES, b"\0") == expected.auth.ljust(AUTH_BYTES, b"\0"):
         return None

@@ -13,6 +13,9 @@ import msgspec
 PROTOCOL = 112
 """IP protocol number of VRRP (RFC 9568 5.1.1.4)."""
 
+AH_PROTOCOL = 51
+"""IP protocol number of the authentication header (RFC 2402 2), behind which an advert may stand."""
+
 GROUPS = {4: "224.0.0.18", 6: "ff02::12"}
 """The multicast group that adverts go to, by family (RFC 9568 5.1.1.2, 5.1.2.2)."""
 
@@ -34,7 +37,8 @@ class Advert(msgspec.Struct, frozen=True):
 
     ``vrid`` is 1 to 255, ``priority`` 0 (leaving) to 255 (owner), ``interval_cs`` centiseconds: 1 to 4095, in version
     2 whole seconds up to 25500. ``auth`` is the PASS word of version 2, up to 8 bytes; empty is no authentication.
-    ``family`` is 4 or 6 and that of every address; version 2 is IPv4 alone. Only version 2 may have no address.
+    ``ah``: it stands behind an authentication header, as it may in version 2. ``family`` is 4 or 6 and that of every
+    address; version 2 is IPv4 alone. Only version 2 may have no address.
     """
 
     version: int
@@ -44,6 +48,7 @@ class Advert(msgspec.Struct, frozen=True):
     addresses: tuple[str, ...]
     auth: bytes = b""
     family: int = 4
+    ah: bool = False
 
     def __post_init__(self) -> None:
         if self.version not in LONGEST_INTERVAL or self.family not in (4, 6) or (self.version, self.family) == (2, 6):
@@ -56,17 +61,24 @@ class Advert(msgspec.Struct, frozen=True):
             raise ValueError(f"interval_cs {self.interval_cs} is not whole seconds, as VRRPv2 needs")
         if self.auth:
             _demand("length of auth", len(self.auth), 0, AUTH_BYTES if self.version == 2 else 0)
+        if self.ah and (self.version == 3 or self.auth):
+            raise ValueError("an authentication header is for VRRPv2, and in the place of a password")
+
+    def __repr__(self) -> str:
+        return without_secrets(self)
 
 
 class Header(msgspec.Struct, frozen=True):
     """Facts that the IP header (or the socket, for IPv6) told of a received advert.
 
-    ``ttl`` is the TTL or hop limit; None where it is not known, which passes no check of it.
+    ``ttl`` is the TTL or hop limit; None where it is not known, which passes no check of it. ``raw`` is the whole IPv4
+    header where an authentication header follows it, which covers it.
     """
 
     source: str
     destination: str
     ttl: int | None
+    raw: bytes = b""
 
 
 class Reason(Enum):
@@ -81,6 +93,10 @@ class Reason(Enum):
     AUTH_TYPE_UNKNOWN = "unknown authentication type"
     AUTH_TYPE = "another authentication type"
     AUTH_WORD = "wrong password"
+    AH_MALFORMED = "malformed authentication header"
+    AH_SENDER = "the authentication header names another sender"
+    AH_VALUE = "wrong value in the authentication header"
+    AH_REPLAY = "the authentication header has been used before"
     INTERVAL = "another advertisement interval"
     INTERVAL_ZERO = "an advertisement interval of 0"
     TYPE = "not an advertisement"
@@ -127,6 +143,17 @@ def packed(address: str) -> bytes:
 def unpacked(address: bytes) -> str:
     """The canonical text of 4 or 16 bytes."""
     return str(IPv4Address(address) if len(address) == 4 else IPv6Address(address))
+
+
+def auth_type(ah: bool, word: bytes) -> int:
+    """The number of RFC 2338 5.3.6: 2 with an authentication header, 1 with a word in clear text, else 0."""
+    return 2 if ah else int(bool(word))
+
+
+def without_secrets(value: msgspec.Struct) -> str:
+    """What ``repr`` shows of a value with an ``auth``: everything but that."""
+    shown = (f"{field}={getattr(value, field)!r}" for field in value.__struct_fields__ if field != "auth")
+    return f"{type(value).__name__}({', '.join(shown)})"
 
 
 def _demand(name: str, value: int, least: int, most: int) -> None:

@@ -6,10 +6,15 @@ from typing import Protocol
 import msgspec
 
 from actors.core.address import Address
+from actors.core.packet_values import PROTOCOL
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where the adverts of one virtual router go and come from: ``destinations`` are its group or its unicast peers."""
+    """Where the adverts of one virtual router go and come from: ``destinations`` are its group or its unicast peers.
+
+    ``protocol`` is the number of the IP protocol. Behind an authentication header (51), what is sent and received is
+    that header with the advert; and because it covers the IPv4 header, what is sent has that too.
+    """
 
     interface: str
     family: int
@@ -18,6 +23,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     ttl: int = 255
     borrows: bool = False
     """Whether adverts go out from an address of another interface."""
+    protocol: int = PROTOCOL
     ear: str = ""
     """The interface that adverts are heard on, when it is not the one that they go out through."""
     below: str = ""
@@ -30,12 +36,13 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 class Received(msgspec.Struct, frozen=True, tag=True):
-    """An advert as it came: the VRRP message and the facts of its IP header (``ttl`` None where unknown)."""
+    """An advert as it came: the payload and the facts of its IP header (see `actors.core.packet_values.Header`)."""
 
     pdu: bytes
     source: str
     destination: str
     ttl: int | None
+    raw: bytes = b""
 
 
 class Wire(Protocol):
@@ -110,3 +117,26 @@ class Devices(Protocol):
 
     def remove(self, device: Device) -> None:
         """Remove it; one that is not there is fine."""
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """Packets that are to be dropped.
+
+    ``closed`` are addresses that nothing which comes in for them is to reach, but for neighbour discovery; one with a
+    zone (``fe80::1%eth0``) only where it comes in through that interface. ``silent`` are interfaces which are not to
+    tell what multicast groups they are in.
+    """
+
+    closed: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+
+class Firewall(Protocol):
+    """Drops packets; raises `PlaneError`."""
+
+    def apply(self, rules: Rules) -> None:
+        """Put these rules in the place of those from before, or of a run that has crashed, in one step. Without any,
+        nothing is left of them."""
+
+    def stands(self) -> bool:
+        """Whether the rules are still there: others may have swept them away."""

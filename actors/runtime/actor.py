@@ -69,6 +69,10 @@ class Context:
         """Seconds of the runtime's clock."""
         return self._system.clock.now()
 
+    def wall(self) -> float:
+        """Seconds since 1970, which may jump: for what other machines are told, never for timers."""
+        return self._system.clock.wall()
+
     def tell(self, id: str, message: Any) -> None:
         """Put ``message`` into the mailbox of actor ``id``; one that does not exist loses it, counted.
 

@@ -16,12 +16,18 @@ from actors.runtime.timerfd import TimerFd
 READ = 1
 """libev's EV_READ."""
 
+EPOCH = 1_780_000_000.0
+"""When manual clocks begin, in seconds since 1970: in May 2026."""
+
 
 class Clock(Protocol):
     """Time in seconds since an arbitrary start; it never jumps."""
 
     def now(self) -> float:
         """The time."""
+
+    def wall(self) -> float:
+        """Seconds since 1970, for what other machines are told. This may jump."""
 
     def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> None:
         """Call ``callback(*args)``, which must not raise, once at ``when``; in order of ``when``, then of the calls."""
@@ -74,6 +80,10 @@ class LoopClock:
         """Seconds of CLOCK_MONOTONIC."""
         return time.monotonic()
 
+    def wall(self) -> float:
+        """Seconds of CLOCK_REALTIME."""
+        return time.time()
+
     def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> None:
         """See `Clock.call_at`; never early, and late by what the loop is busy with."""
         if self._agenda.add(when, (callback, args)) and when < self._armed:
@@ -102,12 +112,17 @@ class ManualClock:
     """A clock that stands still until a test moves it."""
 
     def __init__(self, now: float = 0.0) -> None:
+        self.began = EPOCH
         self._now = now
         self._agenda = Agenda()
 
     def now(self) -> float:
         """Where the test has moved it."""
         return self._now
+
+    def wall(self) -> float:
+        """As much after ``began``, which a test may set."""
+        return self.began + self._now
 
     def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> None:
         """See `Clock.call_at`."""

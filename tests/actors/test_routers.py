@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from actors.core.authentication_header import HeaderKey
 from actors.core.packet_checks import Expected, Peer
 from actors.core.packet_values import Advert
 from actors.core.tracking import Follow
@@ -53,6 +54,7 @@ EXPECTED4 = Expected(3, 51, 100, VIP, "224.0.0.18")
         ("version 3\npriority 255\nstrict_mode", {"owns": True, "owner_ignores": True, "link_local_first": True}),
         ("version 3\npriority 254\nowner_ignore_adverts", {}),
         ("version 2\nauthentication {\nauth_type PASS\nauth_pass secret\n}", {"version": 2, "auth": b"secret"}),
+        ("version 2\nauthentication {\nauth_type AH\nauth_pass secret\n}", {"version": 2, "ah": True}),
     ],
 )
 def test_each_keyword_reaches_what_is_demanded_of_a_packet(inside: str, changes: dict[str, Any]) -> None:
@@ -194,3 +196,10 @@ def test_an_interface_with_another_name_place_or_mac_is_another_interface() -> N
     assert identity("use_vmac y") == "y on eth0 with 00:00:5e:00:01:33"
     assert identity("use_vmac x", eth0="eth1") == "x on eth1 with 00:00:5e:00:01:33"
     assert identity("use_vmac x", **{" 51": " 52"}) == "x on eth0 with 00:00:5e:00:01:34"
+
+
+def test_with_ah_adverts_are_of_another_protocol_and_the_word_is_a_key_and_in_no_repr() -> None:
+    found = spec("version 2\nauthentication {\nauth_type AH\nauth_pass secret\n}")
+    assert (found.endpoint.protocol, found.authentication, found.advert.ah) == (51, HeaderKey(b"secret"), True)
+    assert "secret" not in repr(found)
+    assert "secret" not in repr(spec("version 2\nauthentication {\nauth_type PASS\nauth_pass secret\n}"))

@@ -81,7 +81,6 @@ MALFORMED = [
     (PDU3, put(0, 0x01), Reason.VERSION, "version 0 over IPv4"),
     (PDU2, put(0, 0x31), Reason.LENGTH, "24 bytes, 2 addresses need 16"),
     (PDU3, put(0, 0x21), Reason.LENGTH, "16 bytes, 2 addresses need 24"),
-    (PDU2, put(4, 2), Reason.AUTH_TYPE, "type 2"),
     (PDU2, put(4, 3), Reason.AUTH_TYPE_UNKNOWN, "type 3"),
     (PDU2, put(4, 255), Reason.AUTH_TYPE_UNKNOWN, "type 255"),
     (PDU2, put(5, 0), Reason.INTERVAL_ZERO, ""),

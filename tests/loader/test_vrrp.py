@@ -4,6 +4,7 @@ import pytest
 
 from loader import Cache
 from loader.model import (
+    Authentication,
     Config,
     GlobalDefs,
     Script,
@@ -98,7 +99,7 @@ def test_every_keyword_arrives_where_it_belongs() -> None:
             preempt=False,
             preempt_delay=0.0,
             accept=True,
-            authentication="a word",
+            authentication=Authentication(auth_type="PASS", auth_pass="a word"),
             virtual_addresses=(
                 VirtualAddress("10.0.0.1", 24, device="eth1", label="eth1:1", scope="link", broadcast="+"),
                 VirtualAddress("10.0.0.2", 32),

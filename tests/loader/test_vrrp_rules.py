@@ -2,7 +2,7 @@
 
 import pytest
 
-from loader.model import VirtualAddress, VrrpInstance
+from loader.model import Authentication, VirtualAddress, VrrpInstance
 from tests.loader.house import complaints, good, read
 
 STEM = "interface eth0\nvirtual_router_id 51\n"
@@ -169,13 +169,33 @@ SECRET = "authentication {\nauth_type PASS\nauth_pass "
     ],
 )
 def test_a_password_has_8_bytes(word: str, kept: str, said: list[str]) -> None:
-    assert taken(f"{FOUR}{SECRET}{word}\n}}", *said).authentication == kept
+    found = taken(f"{FOUR}{SECRET}{word}\n}}", *said).authentication
+    assert found == Authentication(auth_type="PASS", auth_pass=kept)
+
+
+def test_a_password_is_in_no_repr() -> None:
+    found = taken(f"{FOUR}{SECRET}word\n}}")
+    assert (found.authentication is not None, "word" in repr(found)) == (True, False)
+
+
+def test_with_ah_a_router_begins_as_backup_unless_it_owns_the_addresses() -> None:
+    ah = "authentication {\nauth_type AH\nauth_pass word\n}"
+    said = "warning: with AH a router begins as BACKUP, to learn from the master: BACKUP is taken"
+    found = taken(f"{FOUR}{ah}\nstate MASTER\npriority 150\nnopreempt", said)
+    assert (found.authentication, found.state, found.preempt) == (
+        Authentication(auth_type="AH", auth_pass="word"), "BACKUP", False,
+    )  # fmt: skip
+    assert taken(f"{FOUR}{ah}\npriority 255").state == "MASTER"
+
+
+def test_an_empty_password_is_none() -> None:
+    assert taken(f'{FOUR}{SECRET}""\n}}', "warning: the password is empty: ignored").authentication is None
 
 
 def test_there_is_no_password_in_version_3_nor_in_strict_mode() -> None:
-    assert taken(f"{SIX}{SECRET}word\n}}", "warning: VRRPv3 has no authentication: ignored").authentication == ""
+    assert taken(f"{SIX}{SECRET}word\n}}", "warning: VRRPv3 has no authentication: ignored").authentication is None
     inside = f"{FOUR}strict_mode\n{SECRET}word\n}}"
-    assert taken(inside, "warning: strict mode does not know this: ignored").authentication == ""
+    assert taken(inside, "warning: strict mode does not know this: ignored").authentication is None
 
 
 def test_a_strict_backup_neither_answers_nor_announces() -> None:

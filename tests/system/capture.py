@@ -15,7 +15,7 @@ LEEWAY = 0.8
 CROSSING = 0.3
 """Seconds in which an advert is on its way at most, on such a machine."""
 
-IPV4, IPV6, VRRP = 0x0800, 0x86DD, 112
+IPV4, IPV6, AH = 0x0800, 0x86DD, 51
 
 
 class Advert(NamedTuple):
@@ -38,7 +38,7 @@ class Recording:
         self._adverts: list[Advert] = []
         words = ("tcpdump", "-i", "eth0", "-n", "-U", "--immediate-mode", "-w", str(file))
         quiet = subprocess.DEVNULL
-        self._process = host.run(*words, "ip proto 112 or ip6 proto 112", stdout=quiet, stderr=quiet)
+        self._process = host.run(*words, "ip proto 112 or ip6 proto 112 or ip proto 51", stdout=quiet, stderr=quiet)
         until(lambda: file.exists() and file.stat().st_size >= self._read)
 
     def adverts(self, since: float = 0.0) -> list[Advert]:
@@ -70,7 +70,8 @@ class Recording:
 
 def _parsed(at: float, frame: bytes) -> Advert:
     source, kind = frame[6:12].hex(":"), int.from_bytes(frame[12:14], "big")
-    pdu = frame[14 + 4 * (frame[14] & 15) :] if kind == IPV4 else frame[54:]
+    behind = 24 if kind == IPV4 and frame[23] == AH else 0
+    pdu = frame[14 + 4 * (frame[14] & 15) + behind :] if kind == IPV4 else frame[54:]
     version = pdu[0] >> 4
     interval = float(pdu[5]) if version == 2 else (int.from_bytes(pdu[4:6], "big") & 0xFFF) / 100
     return Advert(at, source, version, pdu[1], pdu[2], interval)

@@ -32,6 +32,8 @@ vrrp_instance VI_1 {{
 }}
 """
 PASSWORD = "authentication {\n auth_type PASS\n auth_pass secret\n }"
+PROOFS = {"": "", "header": PASSWORD.replace("PASS", "AH")}
+"""How routers prove that they are of one group, by what is in their packets for that."""
 
 
 class Net(NamedTuple):
@@ -42,6 +44,7 @@ class Net(NamedTuple):
     unicast: bool = False
     password: bool = False
     interval: float = 0.25
+    proof: str = ""
 
     @property
     def address(self) -> str:
@@ -50,7 +53,7 @@ class Net(NamedTuple):
 
     def __str__(self) -> str:
         words = (f"v{self.version}", f"IPv{self.family}", "unicast" if self.unicast else "multicast")
-        return "-".join((*words, *(["password"] if self.password else [])))
+        return "-".join((*words, *(["password"] if self.password else []), *filter(None, [self.proof])))
 
     def own(self, host: Host) -> str:
         """The address of a host that its adverts come from in unicast."""
@@ -60,7 +63,7 @@ class Net(NamedTuple):
         """The configuration of a router; ``values`` are ``priority``, ``interval`` and ``more`` lines."""
         vips = "10.99.0.100/24" if self.family == 4 else "fe80::100/64\n        fd00::100/64"
         talk = f"unicast_src_ip {self.own(own)}\n    unicast_peer {{\n {self.own(peer)}\n }}" if self.unicast else ""
-        more = "\n    ".join((values.pop("more", ""), talk, PASSWORD if self.password else ""))
+        more = "\n    ".join((values.pop("more", ""), talk, PASSWORD if self.password else "", PROOFS[self.proof]))
         return INSTANCE.format(
             **{"version": self.version, "interval": self.interval} | values, more=more, addresses=vips
         )

@@ -1,7 +1,7 @@
 """Adverts and announcements over raw sockets: the `Wire` of a real network. Needs CAP_NET_RAW.
 
-Watchers and callbacks of the event loop: no greenlet, and nothing waits. One receiving socket per interface and family
-serves all its routers, each router has its own sending socket, and one more sends every announcement.
+Watchers and callbacks of the event loop: no greenlet, and nothing waits. One receiving socket per interface, family
+and IP protocol serves all its routers, each router has its own sending socket, and one more sends every announcement.
 """
 
 import socket
@@ -16,8 +16,9 @@ from actors.planes.network import Endpoint
 from actors.planes.wire.listener import Heard, Listener
 from actors.planes.wire.sockets import frame_sender, sender
 
-Place = tuple[int, int]
-"""Index of an interface, and family. A new interface of an old name is another one: the old one's sockets are dead."""
+Place = tuple[int, int, int]
+"""Index of an interface, family, and IP protocol. A new interface of an old name is another one: the old one's sockets
+are dead."""
 
 
 FORWARDING = Path("/proc/sys/net/ipv6/conf")
@@ -106,16 +107,12 @@ class RawWire:
             self._frames = None
 
     def _open(self, endpoint: Endpoint, source: str, heard: Heard) -> None:
-        place = (socket.if_nametoindex(endpoint.hears), endpoint.family)
-        self._lines[endpoint] = _Line(place, _sender(endpoint, source))
+        place = (socket.if_nametoindex(endpoint.hears), endpoint.family, endpoint.protocol)
+        self._lines[endpoint] = _Line(place, sender(endpoint, source))
         if place not in self._listeners:
             errors = self.errors.setdefault(endpoint.hears, Counter())
-            self._listeners[place] = Listener(endpoint.hears, endpoint.family, errors)
+            self._listeners[place] = Listener(endpoint.hears, endpoint.family, endpoint.protocol, errors)
         self._listeners[place].add(endpoint, heard)
-
-
-def _sender(endpoint: Endpoint, source: str) -> Any:
-    return sender(endpoint.interface, endpoint.family, source, endpoint.ttl, endpoint.borrows)
 
 
 def _why(error: Exception) -> str:

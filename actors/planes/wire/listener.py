@@ -1,4 +1,4 @@
-"""What is received on one interface in one family: one socket for all its routers, told apart by VRID."""
+"""What is received on one interface in one family and protocol: one socket for all its routers, told apart by VRID."""
 
 import errno
 import socket
@@ -8,8 +8,9 @@ from ipaddress import ip_address
 
 from gevent import get_hub
 
+from actors.core.authentication_header import AH_BYTES
 from actors.core.packet import decode_datagram
-from actors.core.packet_values import Reason, Reject
+from actors.core.packet_values import AH_PROTOCOL, Reason, Reject
 from actors.planes.network import Endpoint, Received
 from actors.planes.wire.sockets import attach, join, leave, receiver, vrid_program
 
@@ -35,13 +36,15 @@ class Listener:
     interface that goes away says so here, and through the link's news to those who decide.
     """
 
-    def __init__(self, interface: str, family: int, errors: Counter[str]) -> None:
+    def __init__(self, interface: str, family: int, protocol: int, errors: Counter[str]) -> None:
         self.routers: dict[int, tuple[Endpoint, Heard]] = {}
         self._family = family
+        self._protocol = protocol
+        self._vrid = 1 + (AH_BYTES if protocol == AH_PROTOCOL else 0)
         self._index = socket.if_nametoindex(interface)
         self._groups: frozenset[tuple[str, int]] = frozenset()
         self._errors = errors
-        self._socket = receiver(interface, family)
+        self._socket = receiver(interface, family, protocol)
         self._watcher = get_hub().loop.io(self._socket.fileno(), READ)
         self._watcher.start(self._read)
 
@@ -77,15 +80,16 @@ class Listener:
                     return
                 self._errors[errno.errorcode.get(error.errno or 0, "?")] += 1
                 continue
-            self._tell(_received_4(data) if self._family == 4 else _received_6(data, ancillary, sender[0]))
+            of_4 = self._family == 4
+            self._tell(_received_4(data, self._protocol) if of_4 else _received_6(data, ancillary, sender[0]))
 
     def _tell(self, received: Received | Reject) -> None:
         """What the kernel passes besides the routers' adverts is counted: see `vrid_program`."""
         if isinstance(received, Reject):
             self._errors[received.reason.value] += 1
-        elif len(received.pdu) < 2:
+        elif len(received.pdu) <= self._vrid:
             self._errors[Reason.LENGTH.value] += 1
-        elif router := self.routers.get(received.pdu[1]):
+        elif router := self.routers.get(received.pdu[self._vrid]):
             router[1](received)
         else:
             self._errors[Reason.VRID.value] += 1
@@ -98,7 +102,7 @@ class Listener:
         for group, index in groups - self._groups:
             join(self._socket, self._family, group, index)
         self._groups = groups
-        attach(self._socket, vrid_program(self._family, self.routers))
+        attach(self._socket, vrid_program(self._family, self.routers, self._vrid))
 
     def _groups_of(self, endpoint: Endpoint) -> Iterator[tuple[str, int]]:
         """Each with the index of an interface that joins it."""
@@ -108,12 +112,12 @@ class Listener:
                 yield group, socket.if_nametoindex(endpoint.below)
 
 
-def _received_4(data: bytes) -> Received | Reject:
-    datagram = decode_datagram(data)
+def _received_4(data: bytes, protocol: int) -> Received | Reject:
+    datagram = decode_datagram(data, protocol)
     if isinstance(datagram, Reject):
         return datagram
     header = datagram.header
-    return Received(datagram.pdu, header.source, header.destination, header.ttl)
+    return Received(datagram.pdu, header.source, header.destination, header.ttl, header.raw)
 
 
 def _received_6(data: bytes, ancillary: list[tuple[int, int, bytes]], sender: str) -> Received:

@@ -13,7 +13,8 @@ from typing import Any
 from gevent import monkey
 
 from actors.core.packet import TOS
-from actors.core.packet_values import PROTOCOL
+from actors.core.packet_values import AH_PROTOCOL
+from actors.planes.network import Endpoint
 
 NativeSocket = monkey.get_original("socket", "socket")
 """Never waits in these files, so it needs none of gevent's patience."""
@@ -24,7 +25,7 @@ BUFFER = 1 << 20
 
 # linux/in.h, linux/in6.h, asm-generic/socket.h: what Python's socket module has no names for.
 SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
-IP_MTU_DISCOVER, IP_TRANSPARENT, IP_MULTICAST_ALL = 10, 19, 49
+IP_HDRINCL, IP_MTU_DISCOVER, IP_TRANSPARENT, IP_MULTICAST_ALL = 3, 10, 19, 49
 IP_PMTUDISC_DONT = 0
 IPV6_MULTICAST_ALL, IPV6_FREEBIND = 29, 78
 
@@ -38,18 +39,18 @@ WHOLE: Program = [(0x06, 0, 0, 0xFFFFFFFF)]
 """Passes a packet."""
 
 
-def vrid_program(family: int, vrids: Iterable[int]) -> Program:
+def vrid_program(family: int, vrids: Iterable[int], place: int = 1) -> Program:
     """Passes the adverts of these VRIDs, at most 255 of them, and not those of other routers.
 
     What can be no router's is passed too, for the reader to count: VRID 0, and what is too short to have one. With IPv4
-    the kernel shows it the IP header too.
+    the kernel shows it the IP header too. ``place`` is which byte of the payload, counted from 0, is the VRID.
     """
     wanted = sorted(set(vrids))
-    # X = length of the IP header; A = what is left of the packet, two bytes at least; A = its second byte, not 0.
+    # X = length of the IP header; A = what is left of the packet, with the VRID at least; A = the VRID, not 0.
     header: Program = [(0xB1, 0, 0, 0)] if family == 4 else [(0x01, 0, 0, 0)]
-    measure: Program = [(0x80, 0, 0, 0), (0x1C, 0, 0, 0), (0x35, 1, 0, 2), *WHOLE]
-    load: Program = [(0x50, 0, 0, 1), (0x15, 0, 1, 0), *WHOLE]
-    matches: Program = [(0x15, len(wanted) - place, 0, vrid) for place, vrid in enumerate(wanted)]
+    measure: Program = [(0x80, 0, 0, 0), (0x1C, 0, 0, 0), (0x35, 1, 0, place + 1), *WHOLE]
+    load: Program = [(0x50, 0, 0, place), (0x15, 0, 1, 0), *WHOLE]
+    matches: Program = [(0x15, len(wanted) - number, 0, vrid) for number, vrid in enumerate(wanted)]
     return [*header, *measure, *load, *matches, *NOTHING, *WHOLE]
 
 
@@ -59,9 +60,9 @@ def attach(sock: Any, program: Program) -> None:
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code)))
 
 
-def receiver(interface: str, family: int) -> Any:
+def receiver(interface: str, family: int, protocol: int) -> Any:
     """Hears nothing until `attach` gives it a filter, and no other interface's packets ever."""
-    return _made(family, lambda sock: _listen(sock, interface, family))
+    return _made(family, protocol, lambda sock: _listen(sock, interface, family))
 
 
 def _listen(sock: Any, interface: str, family: int) -> None:
@@ -79,37 +80,38 @@ def _listen(sock: Any, interface: str, family: int) -> None:
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
 
 
-def sender(interface: str, family: int, source: str, ttl: int, borrows: bool = False) -> Any:
-    """Sends from ``source`` through ``interface``, multicast with 255 hops and unicast with ``ttl``.
+def sender(endpoint: Endpoint, source: str) -> Any:
+    """Sends from ``source`` through the endpoint's interface, multicast with 255 hops and unicast with its ``ttl``.
 
     This machine does not hear its own multicast. An IPv4 source may be nobody's address, as ``mcast_src_ip`` allows; an
     IPv6 source must be ready for use, unless the interface ``borrows`` it from another one.
     """
-    if family == 4:
-        return _made(family, lambda sock: _speak_4(sock, interface, source, ttl))
-    return _made(family, lambda sock: _speak_6(sock, interface, source, ttl, borrows))
+    speak = _speak_4 if endpoint.family == 4 else _speak_6
+    return _made(endpoint.family, endpoint.protocol, lambda sock: speak(sock, endpoint, source))
 
 
-def _speak_4(sock: Any, interface: str, source: str, ttl: int) -> None:
-    _bind_to(sock, interface)
-    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+def _speak_4(sock: Any, endpoint: Endpoint, source: str) -> None:
+    _bind_to(sock, endpoint.interface)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, endpoint.ttl)
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, TOS)
     sock.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
     # Without "don't fragment" the kernel counts the identification up; with it that is 0, as keepalived's never is.
     sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+    if endpoint.protocol == AH_PROTOCOL:
+        sock.setsockopt(socket.IPPROTO_IP, IP_HDRINCL, 1)
     sock.bind((source, 0))
 
 
-def _speak_6(sock: Any, interface: str, source: str, ttl: int, borrows: bool) -> None:
-    _bind_to(sock, interface)
-    sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, int(borrows))
-    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+def _speak_6(sock: Any, endpoint: Endpoint, source: str) -> None:
+    _bind_to(sock, endpoint.interface)
+    sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, int(endpoint.borrows))
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, endpoint.ttl)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, TOS)
-    sock.bind((source, 0, 0, socket.if_nametoindex(interface)))
+    sock.bind((source, 0, 0, socket.if_nametoindex(endpoint.interface)))
 
 
 def frame_sender() -> Any:
@@ -138,9 +140,9 @@ def _membership(sock: Any, family: int, group: str, index: int, option_4: int, o
         sock.setsockopt(socket.IPPROTO_IPV6, option_6, number + struct.pack("=I", index))
 
 
-def _made(family: int, prepare: Callable[[Any], None]) -> Any:
+def _made(family: int, protocol: int, prepare: Callable[[Any], None]) -> Any:
     """A raw socket that passes nothing yet, prepared."""
-    sock = NativeSocket(FAMILIES[family], socket.SOCK_RAW, PROTOCOL)
+    sock = NativeSocket(FAMILIES[family], socket.SOCK_RAW, protocol)
     try:
         sock.setblocking(False)
         attach(sock, NOTHING)
