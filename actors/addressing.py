@@ -1,6 +1,7 @@
 """The addresses of the configuration as children: who holds them, who tells the neighbours behind each interface."""
 
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from actors.address_actor import AddressActor, AddressSpec
 from actors.announcer_actor import AnnouncerActor, AnnouncerSpec, Voice
@@ -48,6 +49,17 @@ def virtual_addresses(instance: VrrpInstance) -> Child:
     return Child(spec.id, AddressActor, (spec,), ("addresses",), policy=VITAL)
 
 
+def closed(instance: VrrpInstance) -> tuple[str, ...]:
+    """The addresses of an instance that nobody is to reach here: none of an owner (RFC 5798 6.4.3), and none of one
+    that accepts. A link-local one is another on each interface, and is named with it."""
+    if instance.accept or instance.priority == OWNER:
+        return ()
+    return tuple(
+        f"{each.address}%{each.device or holder(instance)}" if _is_link_local(each.address) else each.address
+        for each in _all(instance)
+    )
+
+
 def static_addresses(given: Iterable[VirtualAddress]) -> tuple[Child, ...]:
     """One for each, so that one that cannot be held keeps no other from it, and a reload touches the difference alone.
 
@@ -63,6 +75,10 @@ def static_addresses(given: Iterable[VirtualAddress]) -> tuple[Child, ...]:
 
 def _all(instance: VrrpInstance) -> tuple[VirtualAddress, ...]:
     return (*instance.virtual_addresses, *instance.excluded)
+
+
+def _is_link_local(address: str) -> bool:
+    return ":" in address and ip_address(address).is_link_local
 
 
 def _address(given: VirtualAddress) -> Address:

@@ -1,12 +1,18 @@
 """Who lives where, and how they are: the processes of the program with their actors, for ``tree`` and ``top``."""
 
+import heapq
 import os
+import time
 from collections import ChainMap
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
+import gevent
+
+from actors.core.standing import LEAST, examined, standing
+from actors.core.status import ChildStatus
 from actors.fleet import MAIN, Fleet
-from actors.inside import figures
+from actors.inside import busiest, figures
 from actors.process import VRRP
 from actors.runtime.lag import Lag
 from actors.runtime.system import System
@@ -17,8 +23,12 @@ NURSERY, SCRIPTS = "nursery", "scripts"
 TICKS: int = os.sysconf("SC_CLK_TCK")
 PAGE: int = os.sysconf("SC_PAGE_SIZE")
 
+TURN = 0.01
+"""Seconds for which a long answer may hold the event loop at a time."""
+
 Row = dict[str, Any]
 Answers = Mapping[str, Any]
+Item = TypeVar("Item")
 
 
 def supervisor_of(system: System) -> SupervisorActor:
@@ -27,6 +37,16 @@ def supervisor_of(system: System) -> SupervisorActor:
     if context is None or context.actor is None:
         raise LookupError("the supervisor is not running")
     return context.actor  # type: ignore[no-any-return]
+
+
+def in_turns(items: Iterable[Item]) -> Iterator[Item]:
+    """All of them, but others run in between."""
+    began = time.monotonic()
+    for item in items:
+        if time.monotonic() - began > TURN:
+            gevent.sleep(0)
+            began = time.monotonic()
+        yield item
 
 
 def usage(pid: int) -> Row:
@@ -67,6 +87,28 @@ class Census:
         charges = supervisor_of(self._system).charges()
         actors = [self._supervisor(), *(_actor(each, known.get(each.child.id, {})) for each in charges)]
         return {"processes": self.processes(vitals), "tree": actors}
+
+    def top(self, limit: int) -> Row:
+        """In figures how all of it fares, the processes, and at most ``limit`` actors: the sickest first, then those
+        with the most mail that waits, then the first started."""
+        waiting, vitals = self._fleet.ask("busiest", "vitals")
+        mail: dict[str, int] = {**busiest(self._system), **dict(ChainMap(*(said for said in waiting.values() if said)))}
+        supervisor = supervisor_of(self._system)
+        tally, ails = examined(in_turns(supervisor.board.retained()))
+        found = heapq.nsmallest(limit, {*ails, *mail}, key=lambda id: (ails.get(id, LEAST), -mail.get(id, 0), id))
+        shown = {id: charge for id in found if (charge := supervisor.charge(id))}
+        if len(shown) < limit:
+            shown |= {
+                charge.child.id: charge for charge in supervisor.charges()[:limit] if charge.child.id not in shown
+            }
+        actors = [self._shown(shown[id], mail.get(id, 0), supervisor) for id in tuple(shown)[:limit]]
+        return {"tally": tally, "processes": self.processes(vitals), "actors": actors}
+
+    def _shown(self, charge: Charge, mail: int, supervisor: SupervisorActor) -> Row:
+        last = supervisor.board.last(f"child/{charge.child.id}")
+        error = last.error if isinstance(last, ChildStatus) and last.crashes else ""
+        state, detail = standing(supervisor.board.last(charge.child.id))
+        return {**_actor(charge, {"mailbox": mail}), "state": state, "detail": error or detail}
 
     def processes(self, vitals: Answers) -> list[Row]:
         """One row a process: main, those of actors by ``vitals`` that they have said, those without actors."""

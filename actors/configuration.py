@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +36,7 @@ class Configuration:
 
     def read(self) -> Loaded:
         """Load; the plugins that could not be registered are blamed in the log, once."""
-        return load(self._conf, self._checkers, users=_users(), cache=self._cache)
+        return load(self._conf, self._checkers, _users(), self._cache, _interfaces())
 
     def _checkers(self, location: str) -> Mapping[str, Block]:
         if location != self._location:
@@ -60,6 +61,10 @@ def check(conf: Path) -> int:
 def default_identity() -> Identity | None:
     """keepalived's habit: programs run as ``keepalived_script`` where root has such a user, else as the daemon does."""
     return Identity("keepalived_script") if os.geteuid() == 0 and "keepalived_script" in _users() else None
+
+
+def _interfaces() -> frozenset[str]:
+    return frozenset(name for _, name in socket.if_nameindex())
 
 
 def _users() -> frozenset[str]:

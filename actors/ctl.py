@@ -44,12 +44,61 @@ def tree(path: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--once", is_flag=True, help="One picture instead of one each second.")
+@click.option("--rows", default=40, show_default=True, help="Actors that are shown once.")
+@as_data
+@click.pass_obj
+def top(path: Path, once: bool, rows: int, as_json: bool) -> None:
+    """How all of it fares, once a second, the sickest actors first; q ends it."""
+    if as_json:
+        _show(_ask(path, {"ask": "top", "rows": rows}), as_json)
+        return
+    from actors import ctl_top
+    from actors.ctl_view import screen_for_output
+
+    screen = screen_for_output()
+    if once or not screen.is_terminal:
+        ctl_top.once(lambda wanted: _ask(path, {"ask": "top", "rows": wanted}), screen, rows)
+    else:
+        ctl_top.live(lambda wanted: ask(path, {"ask": "top", "rows": wanted}), screen)
+
+
+@main.command()
 @click.argument("id")
 @as_data
 @click.pass_obj
 def why(path: Path, id: str, as_json: bool) -> None:
     """How the actor ID came to its status. Ids are those that ``tree`` shows."""
     _show(_ask(path, {"ask": "why", "id": id}), as_json)
+
+
+@main.group()
+def actor() -> None:
+    """Crash, park or revive an actor by hand."""
+
+
+@actor.command()
+@click.argument("id")
+@click.pass_obj
+def crash(path: Path, id: str) -> None:
+    """Have the actor ID crash, to see what happens: it is restarted as after any crash."""
+    _show(_ask(path, {"ask": "actor", "do": "crash", "id": id}), False)
+
+
+@actor.command()
+@click.argument("id")
+@click.pass_obj
+def park(path: Path, id: str) -> None:
+    """Stop the actor ID; its last status stands until it is revived, or the configuration is reloaded."""
+    _show(_ask(path, {"ask": "actor", "do": "park", "id": id}), False)
+
+
+@actor.command()
+@click.argument("id")
+@click.pass_obj
+def revive(path: Path, id: str) -> None:
+    """Start the actor ID now: it is parked, was stopped, or waits for its restart."""
+    _show(_ask(path, {"ask": "actor", "do": "revive", "id": id}), False)
 
 
 def _ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:

@@ -25,12 +25,22 @@ Row = Mapping[str, Any]
 
 def show(reply: Row, console: Console | None = None) -> None:
     """Print a reply of any kind to standard output."""
-    screen = console or _screen()
-    for part in _parts(reply):
+    show_parts(_parts(reply), console or screen_for_output())
+
+
+def show_parts(parts: Iterable[RenderableType], screen: Console) -> None:
+    """Print texts and tables."""
+    for part in parts:
         if isinstance(part, Table) and (not screen.is_terminal or part.row_count > LAID_OUT):
             screen.file.writelines(uncut(part))
         else:
             screen.print(part, soft_wrap=isinstance(part, Text))
+
+
+def plain(reply: Row) -> Iterator[str]:
+    """The lines of a reply of any kind, as they are off a terminal."""
+    for part in _parts(reply):
+        yield from uncut(part) if isinstance(part, Table) else [f"{part}\n"]
 
 
 def uncut(table: Table) -> Iterator[str]:
@@ -45,7 +55,8 @@ def _aligned(column: Column) -> list[str]:
     return [cell.rjust(width) if column.justify == "right" else cell.ljust(width) for cell in cells]
 
 
-def _screen() -> Console:
+def screen_for_output() -> Console:
+    """Standard output: a terminal, or something that has no edge."""
     screen = Console(highlight=False, markup=False, emoji=False)
     return screen if screen.is_terminal else Console(highlight=False, markup=False, emoji=False, width=UNCUT)
 
@@ -59,10 +70,10 @@ def _parts(reply: Row) -> Iterable[RenderableType]:
     tables = [view(reply[name]) for name, view in vrrp if reply.get(name)]
     balancing = (("services", services), ("servers", servers), ("checkers", checkers))
     tables += [view(reply[name]) for name, view in balancing]
-    return [headline(reply), *network(reply), *(part for table in tables for part in (Text(), table))]
+    return [heading(reply), *network(reply), *(part for table in tables for part in (Text(), table))]
 
 
-def headline(status: Row) -> Text:
+def heading(status: Row) -> Text:
     """Who answers, on which plane, for how long."""
     facts = ("router_id", "dataplane", "config")
     said = [str(status[name]) for name in facts if status.get(name)]
@@ -81,11 +92,11 @@ def network(status: Row) -> Iterator[Text]:
 
 def routers(rows: Iterable[Row]) -> Table:
     """One line a virtual router."""
-    table = _table("ROUTER", "ROLE", "PRIORITY>", "VRID>", "INTERFACE", "VERSION>", "ADDRESSES", "REASON")
+    table = table_of("ROUTER", "ROLE", "PRIORITY>", "VRID>", "INTERFACE", "VERSION>", "ADDRESSES", "REASON")
     for row in rows:
         table.add_row(
             Text(row["id"]),
-            _state(row["role"]),
+            state(row["role"]),
             f"{row['priority']}/{row['configured_priority']}",
             *_figures(row, "vrid"),
             Text(row["interface"]),
@@ -98,15 +109,15 @@ def routers(rows: Iterable[Row]) -> Table:
 
 def groups(rows: Iterable[Row]) -> Table:
     """One line a sync group."""
-    table = _table("GROUP", "ROLE", "MEMBERS", "REASON")
+    table = table_of("GROUP", "ROLE", "MEMBERS", "REASON")
     for row in rows:
-        table.add_row(Text(row["id"]), _state(row["role"]), Text(" ".join(row["members"])), Text(row["reason"]))
+        table.add_row(Text(row["id"]), state(row["role"]), Text(" ".join(row["members"])), Text(row["reason"]))
     return table
 
 
 def services(rows: Iterable[Row]) -> Table:
     """One line a virtual server."""
-    table = _table("SERVICE", "SCHEDULER", "METHOD", "QUORUM", "UP>", "SORRY", "CONN>", "DRIFT>", "ERROR")
+    table = table_of("SERVICE", "SCHEDULER", "METHOD", "QUORUM", "UP>", "SORRY", "CONN>", "DRIFT>", "ERROR")
     for row in rows:
         quorum = Text("yes", GOOD) if row["quorum"] else Text("no", BAD)
         up = f"{row['servers_up']}/{row['servers']}"
@@ -118,11 +129,11 @@ def services(rows: Iterable[Row]) -> Table:
 
 def servers(rows: Iterable[Row]) -> Table:
     """One line a real server; its weight is the one in the pool, of the configured one."""
-    table = _table("SERVER", "VERDICT", "IN POOL", "WEIGHT>", "CONN>", "SERVICE", "CHECKERS", "DETAIL")
+    table = table_of("SERVER", "VERDICT", "IN POOL", "WEIGHT>", "CONN>", "SERVICE", "CHECKERS", "DETAIL")
     for row in rows:
         table.add_row(
             Text(place(row["address"], row["port"])),
-            _state(row["verdict"]),
+            state(row["verdict"]),
             Text("yes", GOOD) if row["in_pool"] else Text("no", UNSURE),
             f"{row['weight']}/{row['configured_weight']}",
             *_figures(row, "connections"),
@@ -136,17 +147,17 @@ def servers(rows: Iterable[Row]) -> Table:
 def checkers(rows: Iterable[Row]) -> Table:
     """One line a checker. ``assumed`` marks a verdict that no result stands behind yet."""
     told = ("CHECKER", "KEYWORD", "TARGET", "VERDICT", "LATENCY>", "AGE>", "RUNS>", "FAILED>", "HUNG>", "PHASE")
-    table = _table(*told, "DETAIL")
+    table = table_of(*told, "DETAIL")
     for row in rows:
         table.add_row(
             Text(row["id"]),
             Text(row["keyword"]),
             Text(row["target"]),
-            _state(row["verdict"], " assumed" if row["assumed"] else ""),
+            state(row["verdict"], " assumed" if row["assumed"] else ""),
             latency(row["latency"]),
             duration(row["age"]),
             *_figures(row, "runs", "failures", "hung"),
-            _state(row["phase"], f" {row['crashes']} crashes" if row["crashes"] else ""),
+            state(row["phase"], f" {row['crashes']} crashes" if row["crashes"] else ""),
             Text(row["detail"]),
         )
     return table
@@ -157,7 +168,7 @@ def tree(processes: Iterable[Row], actors: Iterable[Row]) -> Table:
 
     What waits is of a process what it has not read yet, of an actor its messages.
     """
-    table = _table("PROCESS, ACTOR", "KIND", "PHASE", "CRASHES>", "RESTARTS>", "WAITING>", "LAG>", "WORST>")
+    table = table_of("PROCESS, ACTOR", "KIND", "PHASE", "CRASHES>", "RESTARTS>", "WAITING>", "LAG>", "WORST>")
     homes: dict[str, list[Row]] = {}
     for row in actors:
         homes.setdefault(row["process"], []).append(row)
@@ -167,7 +178,7 @@ def tree(processes: Iterable[Row], actors: Iterable[Row]) -> Table:
         for row in inside:
             branch = "└─ " if row is inside[-1] else "├─ "
             name, kind = Text(branch, ASIDE) + Text(row["id"]), Text(row["kind"], ASIDE)
-            table.add_row(name, kind, _state(row["phase"]), *_sick(row, "crashes", "restarts", "mailbox"), "", "")
+            table.add_row(name, kind, state(row["phase"]), *symptoms(row, "crashes", "restarts", "mailbox"), "", "")
     return table
 
 
@@ -176,9 +187,9 @@ def _process(row: Row) -> list[RenderableType]:
     return [
         Text(row["name"], "bold"),
         Text(f"pid {row['pid']}", ASIDE),
-        _state("SILENT" if row["silent"] else "RUNNING"),
+        state("SILENT" if row["silent"] else "RUNNING"),
         Text(""),
-        *_sick(row, "replaced"),
+        *symptoms(row, "replaced"),
         Text(waiting),
         *(Text(each) for each in lag(row["lag"])),
     ]
@@ -189,7 +200,7 @@ def lag(said: Row | None) -> tuple[str, str]:
     return ("", "") if said is None else (latency(said["median"]), latency(said["worst"]))
 
 
-def _sick(row: Row, *names: str) -> list[Text]:
+def symptoms(row: Row, *names: str) -> list[Text]:
     """Figures that are nought as long as all is well."""
     return [Text(str(row[name]), UNSURE if row[name] else ASIDE) for name in names]
 
@@ -231,8 +242,8 @@ def duration(seconds: float | None) -> str:
     return " ".join(part for part in parts[:2] if not part.startswith("0 "))
 
 
-def _table(*headings: str) -> Table:
-    """A heading that ends in ``>`` is of a column of figures."""
+def table_of(*headings: str) -> Table:
+    """An empty table. A heading that ends in ``>`` is of a column of figures."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=ASIDE)
     for heading in headings:
         right = heading.endswith(">")
@@ -246,7 +257,8 @@ def _sorry(row: Row) -> Text:
     return Text(row["sorry_server"] or "-", ASIDE)
 
 
-def _state(word: str, more: str = "") -> Text:
+def state(word: str, more: str = "") -> Text:
+    """A word in its colour."""
     return Text(word + more, STYLES.get(word, ""))
 
 

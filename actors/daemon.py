@@ -26,6 +26,7 @@ from actors.control import ControlServer
 from actors.control_client import default_path
 from actors.core.status import CheckStatus
 from actors.doors import asks, words
+from actors.dump import Dump
 from actors.fleet import Fleet
 from actors.logs import is_terminal
 from actors.messages import Died, Shutdown, Stopped
@@ -34,7 +35,7 @@ from actors.planes import DataPlane, PlaneUnavailable
 from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import DryRunPlane
 from actors.planes.userspace import UserspacePlane
-from actors.ports import network, probing
+from actors.ports import network, probing, table_of
 from actors.process import VRRP, Orders, scheduling_of
 from actors.runtime.engine import Engine
 from actors.runtime.lag import Lag
@@ -94,7 +95,8 @@ class Daemon:
 
     def run(self) -> int:
         """Run until told to end; the exit code. Raises `PlaneUnavailable` before anything is touched."""
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload asked for before it can be carried out is no end
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)  # what is asked for before it can be carried out is no end
         dry = self._settings.dry_run
         self._plane: DataPlane = DryRunPlane() if dry else PLANES[self._config.global_defs.dataplane]()
         self._open_plane(self._config)
@@ -121,7 +123,8 @@ class Daemon:
         self._fleet = Fleet(engine.system, self._nursery, self._orders, defs.hang_limit)
         ports |= {"plane": plane, "spawner": spawner, "launcher": self._fleet, "ended": self._ended.set}
         if self._nursery is None:
-            ports |= network(self._settings.dry_run) | probing(engine, self._configuration.found.checkers)
+            probes = probing(engine, self._configuration.found.checkers)
+            ports |= network(table_of(self._door), self._settings.dry_run) | probes
         self._census = Census(engine.system, self._fleet, spawner, Lag(engine.system.clock))
         told = partial(self._facts, plane)
         self._snapshot = Snapshot(engine.system, self._fleet, self._census, told, self.tree.names)
@@ -168,6 +171,7 @@ class Daemon:
             is_terminal(),
             scheduling_of(defs, name),
             self._ear if name == VRRP else UNHEARD,
+            table_of(self._door),
         )
 
     def _wait(self) -> int:
@@ -182,11 +186,14 @@ class Daemon:
     def _spare_collector(self) -> None:
         """Once after the start and once after each reload: what has come to stay is not looked through again.
 
-        With 10,000 servers a full collection holds the event loop for 0.26 s, and comes every ten seconds.
+        With 10,000 servers a full collection holds the event loop for 0.26 s, and comes every ten seconds. What was
+        there before the other processes were forked is left alone the first time: to look at it is to write to it, and
+        so to have it alone.
         """
         if self._spared is not self.tree:
+            if self._spared is not None:
+                gc.unfreeze()
             self._spared = self.tree
-            gc.unfreeze()
             gc.collect()
             gc.freeze()
 
@@ -244,14 +251,17 @@ class Daemon:
     def _doors(self) -> Iterator[None]:
         """The control socket, and the console when asked for."""
         with ExitStack() as stack:
-            stack.enter_context(ControlServer(self._door, asks(self._snapshot, self._census)))
+            stack.enter_context(ControlServer(self._door, asks(self._snapshot, self._census, self._system)))
             if self._settings.console is not None:
                 known = words(self._snapshot, self._census, self._system)
                 stack.enter_context(Console(self._settings.console, known))
             yield
 
     def _listen_to_signals(self) -> None:
+        dump = Dump(self._door.parent, lambda: {**self._snapshot.status(), **self._census.tree()})
         gevent.signal_handler(signal.SIGHUP, self.reload)
+        gevent.signal_handler(signal.SIGUSR1, dump.data)
+        gevent.signal_handler(signal.SIGUSR2, dump.statistics)
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._shut_down)
 

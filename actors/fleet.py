@@ -58,6 +58,7 @@ class Company:
         self.unanswered: float | None = None
         self.hung = False
         self.answers = False
+        self.deaths = 0
         self._handle: int | None = None
 
     def meet(self, pid: int) -> None:
@@ -100,6 +101,7 @@ class Fleet:
         self._hang_limit = hang_limit
         self._homes: dict[str, Company] = {}
         self._hung: dict[int, float] = {}
+        self._orphans: set[int] = set()
         self._questions: dict[int, AsyncResult] = {}
         self._asked = 0
         self._closing = False
@@ -245,23 +247,32 @@ class Fleet:
             theirs.close()
 
     def _ended(self, name: str, pid: int, status: int) -> None:
-        company = self.companies.get(name)
-        if company is None or self._closing:
-            return
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        if name in self.companies:
+            self._report(self.companies[name], pid, how)
+
+    def _report(self, company: Company, pid: int, how: str) -> None:
+        """Tell of a death. What comes next is always the same: see `_gone`."""
+        if self._closing:
+            return
         if silent := self._hung.pop(pid, 0.0):
             how = f"did not answer for {silent:.1f} s: {how}"
+        company.deaths += 1
         residents = sum(home is company for home in self._homes.values())
         next_step = f"replaced, {residents} actors start again"
-        log.error("process ended", process=name, pid=pid, how=how, times=max(1, company.ends), next=next_step)
+        log.error("process ended", process=company.orders.name, pid=pid, how=how, times=company.deaths, next=next_step)
 
     def _unattended(self) -> None:
         log.error("the nursery was lost: another takes its place, the processes live on")
+        self._orphans |= {company.pid for company in self.companies.values() if company.pid}
 
     def _gone(self, company: Company) -> None:
         """The bridge has broken down: whatever is at its other end is not ours any more, and is replaced."""
         if self._closing:
             return
+        if company.pid in self._orphans:
+            self._orphans.discard(company.pid)
+            self._report(company, company.pid, "nobody has seen how: the nursery that it came from was lost before")
         company.signal(signal.SIGKILL)
         company.part()
         company.ends += 1

@@ -1,6 +1,7 @@
 """What a process knows of itself: what its actors say and count, and how much of everything there is."""
 
 import gc
+import heapq
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,12 @@ def explain(system: System, id: str) -> list[str]:
 def figures(system: System) -> dict[str, dict[str, Any]]:
     """How much mail waits for every actor, and what those that count have counted."""
     return {each.id: {"mailbox": each.mailbox, **_counted(each.actor)} for each in system.alive()}
+
+
+def busiest(system: System, limit: int = 50) -> dict[str, int]:
+    """The actors with the most mail that waits, and how much."""
+    waiting = ((each.mailbox, each.id) for each in system.alive() if each.mailbox)
+    return {id: mail for mail, id in heapq.nlargest(limit, waiting)}
 
 
 def internals(system: System) -> dict[str, int]:

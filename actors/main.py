@@ -18,7 +18,7 @@ from actors.logs import configure
 from actors.nursery import Nursery
 from actors.picture import picture
 from actors.planes import PlaneUnavailable
-from actors.process import serve
+from actors.process import preload, serve
 from actors.systemd import found
 
 
@@ -53,6 +53,7 @@ def main(
         sys.exit(check(conf))
     try:
         ear = found(os.environ, os.getpid())
+        preload()
         settings = Settings(conf, dry_run, socket, console, log_level, log_format)
         nursery = None if single_process or only_tree else Nursery(serve)
         daemon = Daemon(settings, nursery, ear)

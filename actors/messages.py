@@ -144,6 +144,12 @@ class Revive(Message, frozen=True):
     incarnation: int = 0
 
 
+class Park(Message, frozen=True):
+    """Asks the supervisor to stop a child, whose last status stands, until it is revived or the next reload."""
+
+    id: str
+
+
 class Shutdown(Message, frozen=True):
     """Asks the supervisor to stop every child in order. ``code`` is the exit code of the program."""
 

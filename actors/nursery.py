@@ -133,7 +133,8 @@ def _pair() -> tuple[Any, Any]:
 
 def tend(port: Any, serve: Serve) -> NoReturn:
     """Fork what is asked for until the program is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    Path("/proc/self/comm").write_text("us-nursery")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     listen(signal.SIGCHLD, lambda *_: None)

@@ -9,6 +9,7 @@ from actors.checker_actor import CheckerSpec
 from actors.core.restart import Beyond
 from actors.core.table import endpoint
 from actors.device_actor import DeviceSpec
+from actors.firewall_actor import FirewallSpec
 from actors.group_actor import GroupSpec
 from actors.ipvs_actor import ServiceSpec
 from actors.real_server_actor import RealServerSpec
@@ -56,6 +57,9 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
             return f"tells the neighbours behind {spec.interface} which addresses are here"
         case DeviceSpec(device=device):
             return f"the interface {device.name} with {device.mac} on {device.below}"
+        case FirewallSpec(rules=rules):
+            shut = [f"packets to {_list(rules.closed)}"] if rules.closed else []
+            return f"drops {_list([*shut, *(f'reports of groups through {name}' for name in rules.silent)])}"
         case GroupSpec():
             return f"one role for {_list(spec.members)}"
         case VrrpSpec():

@@ -1,10 +1,15 @@
 """What actors are given by name, in each process: the edges to kernel and wire, and what probes."""
 
+import os
+from pathlib import Path
 from random import Random
 from typing import Any
+from zlib import crc32
 
-from actors.planes.dry import DryRunAddresses, DryRunDevices, DryRunWire
+from actors.control_client import default_path
+from actors.planes.dry import DryRunAddresses, DryRunDevices, DryRunFirewall, DryRunWire
 from actors.planes.netlink import NetlinkAddresses, NetlinkDevices, NetlinkLinks
+from actors.planes.nftables import NftablesFirewall
 from actors.planes.wire import RawWire
 from actors.probing import PluginProbes
 from actors.runtime.engine import Engine
@@ -12,14 +17,23 @@ from actors.runtime.lanes import Lanes
 from plugins import registry
 
 
-def network(dry: bool) -> dict[str, Any]:
-    """What VRRP needs; a dry run listens, says nothing and takes no address."""
+def network(table: str, dry: bool) -> dict[str, Any]:
+    """What VRRP needs. ``table`` is where its rules are in the firewall; a dry run listens, says nothing and takes no
+    address."""
     return {
         "wire": DryRunWire() if dry else RawWire(),
         "addresses": DryRunAddresses() if dry else NetlinkAddresses(),
         "links": NetlinkLinks(),
         "devices": DryRunDevices() if dry else NetlinkDevices(),
+        "firewall": DryRunFirewall() if dry else NftablesFirewall(table),
     }
+
+
+def table_of(door: Path) -> str:
+    """The name of this program's table in the firewall, from where its control socket is: no two programs share that,
+    and one that was killed finds its own again."""
+    usual = door == default_path()
+    return "understudy" if usual else f"understudy_{crc32(os.fsencode(door.absolute())):08x}"
 
 
 def probing(engine: Engine, checkers: dict[str, type]) -> dict[str, Any]:

@@ -21,11 +21,13 @@ from actors.address_actor import AddressActor, AddressSpec
 from actors.announcer_actor import AnnouncerActor, AnnouncerSpec
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.device_actor import DeviceActor, DeviceSpec
+from actors.firewall_actor import FirewallActor, FirewallSpec
 from actors.group_actor import GroupActor, GroupSpec
-from actors.inside import explain, figures, internals, network_figures
+from actors.inside import busiest, explain, figures, internals, network_figures
 from actors.link_actor import LinkActor
 from actors.messages import Died, Stop, Stopped
 from actors.runtime.bridge import Bridge, adopted
+from actors.runtime.collector import Collector
 from actors.runtime.engine import Engine
 from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Here, Letter, Recall, Said
 from actors.runtime.lag import Lag
@@ -38,7 +40,10 @@ from loader.model import GlobalDefs
 
 VRRP, CHECKERS = "vrrp", "checkers"
 
-FOLDERS = {VRRP: ("link/", "address/", "announcer/", "static/", "device/", "group/", "vrrp/"), CHECKERS: ("check/",)}
+FOLDERS = {
+    VRRP: ("firewall/", "link/", "address/", "announcer/", "static/", "device/", "group/", "vrrp/"),
+    CHECKERS: ("check/",),
+}
 """Whose sources live in which process."""
 
 KINDS: dict[str, tuple[type, type]] = {
@@ -48,6 +53,7 @@ KINDS: dict[str, tuple[type, type]] = {
         (AddressActor, tuple[AddressSpec]),
         (AnnouncerActor, tuple[AnnouncerSpec]),
         (DeviceActor, tuple[DeviceSpec]),
+        (FirewallActor, tuple[FirewallSpec]),
         (GroupActor, tuple[GroupSpec]),
         (VrrpActor, tuple[VrrpSpec]),
         (CheckerActor, tuple[CheckerSpec]),
@@ -64,7 +70,7 @@ LINES = 1 << 20
 
 class Orders(msgspec.Struct, frozen=True):
     """What a process is to be. ``location`` is where site plugins are, ``ear`` who wants to hear that it is
-    alive; the rest is as the command line has it."""
+    alive, ``table`` the program's own one of the firewall; the rest is as the command line has it."""
 
     name: str
     dry_run: bool = False
@@ -74,6 +80,7 @@ class Orders(msgspec.Struct, frozen=True):
     colors: bool = False
     scheduling: Scheduling = Scheduling()
     ear: Ear = UNHEARD
+    table: str = ""
 
     @property
     def kind(self) -> str:
@@ -87,6 +94,11 @@ def scheduling_of(defs: GlobalDefs, name: str) -> Scheduling:
     if name == VRRP:
         return Scheduling(defs.vrrp_rt_priority or 1, defs.vrrp_priority, True, defs.vrrp_cpu_affinity)
     return Scheduling(defs.checker_rt_priority, defs.checker_priority, defs.checker_no_swap, defs.checker_cpu_affinity)
+
+
+def preload() -> None:
+    """Load what processes would load one by one: what a nursery has before it forks is in memory once."""
+    ports.found("")
 
 
 def serve(end: int, told: dict[str, Any]) -> None:
@@ -112,6 +124,7 @@ class Process:
         self._ports |= self._own_ports()
         self._take_its_turn()
         self.lag = Lag(self.system.clock)
+        self._collector = Collector(self.system.clock) if orders.kind == VRRP else None
         orders.ear.hear_from(self.system.clock)
 
     def run(self) -> None:
@@ -128,7 +141,7 @@ class Process:
 
     def _own_ports(self) -> dict[str, Any]:
         if self._orders.kind == VRRP:
-            return ports.network(self._orders.dry_run)
+            return ports.network(self._orders.table, self._orders.dry_run)
         return ports.probing(self._engine, ports.found(self._orders.location).checkers)
 
     def _take_its_turn(self) -> None:
@@ -156,6 +169,8 @@ class Process:
             case Letter():
                 self._post.deliver(frame)
             case Begin():
+                if self._collector is not None:
+                    self._collector.expect()
                 kind, args = KINDS[frame.kind]
                 given = frozen(msgspec.msgpack.decode(frame.args, type=args))
                 self.system.start(frame.id, kind, given, frame.ports, frame.last, incarnation=frame.incarnation)
@@ -180,6 +195,7 @@ def _vitals(process: Process, _: str) -> dict[str, Any]:
 ANSWERS: dict[str, Callable[[Process, str], Any]] = {
     "alive": _alive,
     "vitals": _vitals,
+    "busiest": lambda process, _: busiest(process.system),
     "why": lambda process, id: explain(process.system, id),
     "figures": lambda process, _: figures(process.system),
     "internals": lambda process, _: internals(process.system),
@@ -215,7 +231,7 @@ def frozen(value: Any) -> Any:
 
 def _undisturbed(name: str) -> None:
     """A signal to all of the program is for main, which stops the others in order."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     if sys.__stderr__ is not None:
         faulthandler.register(signal.SIGUSR2, file=sys.__stderr__, all_threads=True)

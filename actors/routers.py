@@ -6,7 +6,7 @@ A router stops before its addresses are released, so they start in the other ord
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from actors.addressing import announcer_id, announcers, places, static_addresses, virtual_addresses
+from actors.addressing import announcer_id, announcers, closed, places, static_addresses, virtual_addresses
 from actors.core.authentication import Authentication
 from actors.core.authentication_header import HeaderKey
 from actors.core.authentication_trailer import Mode, TrailerKeys
@@ -16,10 +16,11 @@ from actors.core.restart import Beyond, Policy
 from actors.core.tracking import Follow
 from actors.core.vrrp_values import Router
 from actors.device_actor import DeviceActor, DeviceSpec
+from actors.firewall_actor import FirewallActor, FirewallSpec
 from actors.group_actor import GroupActor, GroupSpec
 from actors.link_actor import LinkActor
 from actors.messages import Program, RolePrograms
-from actors.planes.network import Device, Endpoint
+from actors.planes.network import Device, Endpoint, Rules
 from actors.station import VrrpSpec
 from actors.supervisor_actor import Child
 from actors.vrrp_actor import VrrpActor
@@ -28,6 +29,8 @@ from loader.vrrp_model import Following
 
 VITAL = Policy(beyond=Beyond.ESCALATE)
 """Addresses without a router that works are worse than none: the program ends, and the peer takes over."""
+
+FIREWALL = "firewall/rules"
 
 CheckOf = Callable[[str], str]
 """The id of the check that a name means."""
@@ -53,6 +56,7 @@ def routers(config: Config, check_of: CheckOf, default: Identity) -> tuple[Child
     around = Around(config.global_defs, virtual, check_of, default)
     group_of = {name: group for group in groups for name in group.members}
     return (
+        *firewall(instances),
         *(Child(f"link/{name}", LinkActor, (name,), ("links",), policy=VITAL) for name in _interfaces(config)),
         *(_device(instance) for instance in instances if instance.use_vmac),
         *static_addresses(config.static_addresses),
@@ -61,6 +65,17 @@ def routers(config: Config, check_of: CheckOf, default: Identity) -> tuple[Child
         *(_group(group, default) for group in groups),
         *(_router(each, group_of.get(each.name, ALONE), around) for each in instances),
     )
+
+
+def firewall(instances: Iterable[VrrpInstance]) -> tuple[Child, ...]:
+    """Who keeps back the packets of all routers: nobody where that is wanted of none. It starts before the addresses
+    and devices, and stops after them."""
+    instances = tuple(instances)
+    addresses = tuple(dict.fromkeys(address for each in instances for address in closed(each)))
+    rules = Rules(addresses, tuple(each.use_vmac for each in instances if each.use_vmac))
+    if rules == Rules():
+        return ()
+    return (Child(FIREWALL, FirewallActor, (FirewallSpec(FIREWALL, rules),), ("firewall",), policy=VITAL),)
 
 
 def _interfaces(config: Config) -> tuple[str, ...]:
@@ -103,6 +118,7 @@ def _router(instance: VrrpInstance, group: VrrpSyncGroup, around: Around) -> Chi
         instance.track_src_ip,
         instance.interface if instance.use_vmac else "",
         f"device/{instance.name}" if instance.use_vmac else "",
+        FIREWALL if closed(instance) else "",
         authentication=how,
     )
     # With another VRID or on another interface it is another virtual router, whatever its name: those that back up the

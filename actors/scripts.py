@@ -40,6 +40,9 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NOT_STARTED = 127
 """The status of what never ran, as shells have it."""
 
+FOR_THE_DAEMON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals that mean something to the program as a whole, whomever else they reach."""
+
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -219,7 +222,7 @@ def prepare(program: Program) -> None:
     """Own group, default signals, its identity. Its output goes where the daemon's goes."""
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+    for number in (*FOR_THE_DAEMON, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     take_identity(program.user, program.group)
     # After the identity, which would clear it: when this server dies, so does what it runs.
@@ -301,7 +304,7 @@ def main() -> None:
 
     Signals meant for the daemon are ignored: this process ends after it, never before.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in FOR_THE_DAEMON:
         signal.signal(number, signal.SIG_IGN)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     port = socket.socket(fileno=os.dup(0))

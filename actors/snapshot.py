@@ -4,10 +4,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-import gevent
-
 from actors.address_actor import AddressActor, AddressSpec
-from actors.census import Census, lag_of_vrrp, supervisor_of, together
+from actors.census import Census, in_turns, lag_of_vrrp, supervisor_of, together
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.core.quorum import Member
 from actors.core.status import (
@@ -34,9 +32,7 @@ from actors.vrrp_actor import VrrpActor
 VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields may come at any time."""
 
-TURN = 0.01
-"""Seconds for which a long answer may hold the event loop at a time."""
-
+BY_HAND = "parked by hand: its last status stands until it is revived, or the configuration is reloaded"
 
 Figures = Mapping[str, Mapping[str, Any]]
 """What actors count, by their ids."""
@@ -69,9 +65,7 @@ class Snapshot:
         figures = together(self._system, counted)
         processes = self._census.processes(vitals)
         return {
-            "version": VERSION,
-            "uptime": round(time.monotonic() - self._began, 3),
-            **self._facts(),
+            **self.head(),
             "network": self._network(read),
             "processes": processes,
             "vrrp_loop_lag": lag_of_vrrp(processes),
@@ -82,6 +76,10 @@ class Snapshot:
             "groups": [self._group(charge) for charge in self._in_turns(GroupActor)],
             "addresses": [self._addresses(charge) for charge in self._in_turns(AddressActor)],
         }
+
+    def head(self) -> dict[str, Any]:
+        """Who answers, and for how long it has run."""
+        return {"version": VERSION, "uptime": round(time.monotonic() - self._began, 3), **self._facts()}
 
     def _network(self, read: Mapping[str, Any]) -> dict[str, Any]:
         """What was read from the network for nobody, and how often news of links were lost."""
@@ -134,14 +132,20 @@ class Snapshot:
 
     def why(self, id: str) -> list[str]:
         """Sentences that tell how the actor ``id`` came to its status; raises LookupError, naming ids that are near."""
+        charge = self.charge(id)
+        said = self._fleet.explain(id)
+        if said is None:
+            said = explain(self._system, id)
+        by_hand = [BY_HAND] if charge.held else []
+        return [f"{id} is {charge.phase.value}", *by_hand, *said, *self._crashes(charge)]
+
+    def charge(self, id: str) -> Charge:
+        """The child ``id``; raises LookupError, naming ids that are near."""
         charge = self._supervisor.charge(id)
         if charge is None:
             near = [c.child.id for c in self._supervisor.charges() if id in c.child.id][:5]
             raise LookupError(f"nobody is called {id!r}" + (f"; near: {', '.join(near)}" if near else ""))
-        said = self._fleet.explain(id)
-        if said is None:
-            said = explain(self._system, id)
-        return [f"{id} is {charge.phase.value}", *said, *self._crashes(charge)]
+        return charge
 
     def checks(self, ids: Collection[str]) -> list[CheckStatus]:
         """What the checkers ``ids`` have said last."""
@@ -162,12 +166,7 @@ class Snapshot:
         return [charge for charge in self._supervisor.charges() if charge.child.kind is kind]
 
     def _in_turns(self, kind: type) -> Iterator[Charge]:
-        began = time.monotonic()
-        for charge in self._of(kind):
-            if time.monotonic() - began > TURN:
-                gevent.sleep(0)
-                began = time.monotonic()
-            yield charge
+        return in_turns(self._of(kind))
 
     def _actor(self, charge: Charge, kind: type) -> Any:
         context = self._system.find(charge.child.id)

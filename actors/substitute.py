@@ -13,13 +13,14 @@ import os
 from typing import NoReturn
 
 from actors.nursery import NativeSocket, tend
-from actors.process import serve
+from actors.process import preload, serve
 
 
 def main() -> NoReturn:
     """Be the nursery, until the program is gone."""
     port = NativeSocket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    preload()
     gc.collect()
     gc.freeze()
     tend(port, serve)

@@ -13,7 +13,7 @@ from actors.core.board import Board
 from actors.core.restart import Escalate, Ledger, Policy, Restart, crashed
 from actors.core.retelling import Told, retold
 from actors.core.status import AnyStatus, ChildStatus, Phase
-from actors.messages import Died, Lost, Message, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe
+from actors.messages import Died, Lost, Message, Park, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe
 from actors.runtime.actor import Context
 
 
@@ -73,9 +73,9 @@ class Calm(Message, frozen=True):
 
 
 class Charge:
-    """A child in the supervisor's care, ``alive`` while an incarnation of it is."""
+    """A child in the supervisor's care, ``alive`` while an incarnation of it is, ``held`` while parked by hand."""
 
-    __slots__ = ("alive", "child", "incarnation", "ledger", "phase", "restarts", "told")
+    __slots__ = ("alive", "child", "held", "incarnation", "ledger", "phase", "restarts", "told")
 
     def __init__(self, child: Child) -> None:
         self.child = child
@@ -83,6 +83,7 @@ class Charge:
         self.ledger = Ledger()
         self.phase = Phase.RUNNING
         self.alive = False
+        self.held = False
         self.restarts = -1
         self.told = Told()
 
@@ -182,6 +183,9 @@ class SupervisorActor:
             self._report(charge, message, "nothing, it was to stop anyway")
             self._go_on(message.id)
             return
+        if charge.held:
+            self._report(charge, message, "nothing, it was to be parked anyway")
+            return
         charge.ledger, decision = crashed(charge.ledger, charge.child.policy, self._context.now())
         if isinstance(decision, Escalate):
             self._report(charge, message, "it may not be missed: the program ends in order")
@@ -202,8 +206,22 @@ class SupervisorActor:
         if charge is None or charge.alive or message.incarnation not in (0, charge.incarnation):
             return
         self._context.cancel(f"revive {message.id}")
+        if charge.held:
+            charge.held, charge.phase, charge.ledger = False, Phase.RUNNING, Ledger()
         self._start(charge)
         self._context.after(f"calm {message.id}", charge.child.policy.period, Calm(message.id, charge.incarnation))
+
+    def park(self, message: Park) -> None:
+        """Stop a child by hand. It leaves everything as it is: a service its servers, a checker its verdict."""
+        charge = self._charges.get(message.id)
+        if charge is None or charge.held or message.id == self._stopping:
+            return
+        for timer in ("revive", "calm"):
+            self._context.cancel(f"{timer} {message.id}")
+        charge.held, charge.phase = True, Phase.PARKED
+        self._tell_phase(charge)
+        if charge.alive:
+            self._stop(charge, final=False)
 
     def calm(self, message: Calm) -> None:
         """Forgive: a parked child is no longer parked."""
@@ -219,7 +237,7 @@ class SupervisorActor:
             self._end(charge)
             if message.id == self._stopping:
                 self._go_on(message.id)
-            else:
+            elif not charge.held:
                 charge.phase = Phase.STOPPED
                 self._tell_phase(charge)
 
@@ -231,7 +249,7 @@ class SupervisorActor:
             self._end(charge)
         stopping = next((each.child.id for each in charges if each.child.id == self._stopping), "")
         for charge in charges:
-            if charge.child.id != stopping:
+            if charge.child.id != stopping and not charge.held:
                 self._start(charge)
         if stopping:
             self._context.cancel(f"stop {stopping}")
@@ -302,7 +320,7 @@ class SupervisorActor:
         known = {charge.child.id: charge.child for charge in self.charges()}
         stale = [id for id, child in known.items() if wanted.get(id) != child]
         succeeded = {id for id, child in wanted.items() if id in known and known[id].identity == child.identity}
-        fresh = [child for id, child in wanted.items() if known.get(id) != child]
+        fresh = [child for id, child in wanted.items() if known.get(id) != child or self._charges[id].held]
         self._rank = {id: rank for rank, id in enumerate(wanted)}
         self._context.log.info(
             "children", stopped=len(known.keys() - wanted), started=len(fresh), kept=len(known) - len(stale)
@@ -328,7 +346,8 @@ class SupervisorActor:
             self._context.log.error("child does not stop, abandoned", child=message.id, limit=charge.child.stop_limit)
             self._launcher.abandon(message.id)
             self._end(charge)
-            self._go_on(message.id)
+            if message.id == self._stopping:
+                self._go_on(message.id)
 
     def _go_on(self, ended: str = "") -> None:
         """Take the next steps, up to one that must be waited for. ``ended`` is the child whose end was waited for."""
@@ -366,9 +385,12 @@ class SupervisorActor:
             self._remove(step.id)
             return
         self._stopping = step.id
-        self._context.tell(step.id, Stop(step.final))
-        overdue = StopOverdue(step.id, charge.incarnation)
-        self._context.after(f"stop {step.id}", charge.child.stop_limit, overdue)
+        self._stop(charge, step.final)
+
+    def _stop(self, charge: Charge, final: bool) -> None:
+        id = charge.child.id
+        self._context.tell(id, Stop(final))
+        self._context.after(f"stop {id}", charge.child.stop_limit, StopOverdue(id, charge.incarnation))
 
     def _remove(self, id: str) -> None:
         del self._charges[id]
@@ -385,6 +407,7 @@ _RULES: dict[type, Callable[[SupervisorActor, Any], None]] = {
     Died: SupervisorActor.died,
     Stopped: SupervisorActor.stopped,
     Revive: SupervisorActor.revive,
+    Park: SupervisorActor.park,
     Lost: SupervisorActor.lost,
     Calm: SupervisorActor.calm,
     Reload: SupervisorActor.reload,

@@ -5,6 +5,7 @@
   ``check/NAME[@ADDRESS:PORT]``      one for each different check that anybody names
   ``vs/ADDRESS:PORT:PROTO/rs/…``     one for each real server
   ``vs/ADDRESS:PORT:PROTO``          one for each virtual server
+  ``firewall/rules``                 if a router keeps packets from coming in or going out
   ``link/NAME``                      one for each interface that a router uses or tracks
   ``static/NAME/ADDRESS/PREFIX``     one for each static address
   ``announcer/NAME``                 one for each interface with virtual addresses: tells the neighbours

@@ -80,6 +80,7 @@ class VrrpActor:
         self._told_weight = spec.router.priority
         self._told_fault = self._own_fault = ""
         self._status = context.last if isinstance(context.last, VrrpStatus) else None
+        self._fired_at = self._late = 0.0
         self._begun = False
         self._stands = False
 
@@ -146,9 +147,10 @@ class VrrpActor:
     def explain(self) -> list[str]:
         """For an operator: the role, its cause, the sum of the priority, and what came over the wire."""
         state, spec = self._state, self._spec
+        late = f" (this program was {self._late:.3g} ms late itself)" if self._late else ""
         follows = [f"  {f.source}: {verdict(f, self._seen).value}, weight {f.weight}" for f in spec.follows]
         return [
-            f"{state.role.value} since: {state.reason}",
+            f"{state.role.value} since: {state.reason}{late}",
             f"priority {state.priority}, of which {self._router.priority} is configured",
             *follows,
             f"version {self._router.version}, advert every {advert_seconds(self._router):g} s, on "
@@ -244,6 +246,7 @@ class VrrpActor:
             self._read_at = now
             self._arm(timer, now)
             return
+        self._fired_at = due
         self._feed(DUE[timer], timer)
 
     def _feed(self, event: Event, fired: Timer | None = None) -> None:
@@ -252,7 +255,9 @@ class VrrpActor:
         for action in actions:
             self._perform(action, fired)
         if self._state.role is not before.role:
-            log = self._context.log.bind(reason=self._state.reason, priority=self._state.priority)
+            self._late = 1000 * (self._context.now() - self._fired_at) if fired else 0.0
+            late = {"late_ms": round(self._late, 3)} if fired else {}
+            log = self._context.log.bind(reason=self._state.reason, priority=self._state.priority, **late)
             log.info(f"Entering {self._state.role.value} STATE")
         self._publish()
         self._go_along()

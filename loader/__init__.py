@@ -60,22 +60,34 @@ def _regular(path: str) -> Path:
 
 
 def load(
-    path: str | Path, checkers: Schemas, users: frozenset[str] = frozenset(), cache: Cache | None = None
+    path: str | Path,
+    checkers: Schemas,
+    users: frozenset[str] = frozenset(),
+    cache: Cache | None = None,
+    interfaces: frozenset[str] = frozenset(),
 ) -> Loaded:
     """Load a configuration file. Never raises for what stands in it.
 
     ``checkers`` is called once with the resolved ``plugin_checker_location`` ("" if unset) and gives the plugins'
-    blocks by bare keyword. ``users`` are the names of the machine's users. ``cache`` makes the next load cheap.
+    blocks by bare keyword. ``users`` are the names of the machine's users, ``interfaces`` those of its interfaces
+    (both empty: unknown). ``cache`` makes the next load cheap.
     """
-    return load_from(Disk(), str(path), checkers, users, cache)
+    return load_from(Disk(), str(path), checkers, users, cache, interfaces)
 
 
 def load_from(
-    files: Files, path: str, checkers: Schemas, users: frozenset[str] = frozenset(), cache: Cache | None = None
+    files: Files,
+    path: str,
+    checkers: Schemas,
+    users: frozenset[str] = frozenset(),
+    cache: Cache | None = None,
+    interfaces: frozenset[str] = frozenset(),
 ) -> Loaded:
     """`load`, reading from the given files."""
     with _collector_resting():
-        return _load(files, path, checkers, users, Cache() if cache is None else cache)
+        reader = Reader(files)
+        assembly = Assembly(reader, path, users, interfaces, Cache() if cache is None else cache)
+        return _load(reader, assembly, path, checkers)
 
 
 @contextmanager
@@ -90,9 +102,7 @@ def _collector_resting() -> Iterator[None]:
             gc.enable()
 
 
-def _load(files: Files, path: str, checkers: Schemas, users: frozenset[str], cache: Cache) -> Loaded:
-    reader = Reader(files)
-    assembly = Assembly(reader, path, users, cache)
+def _load(reader: Reader, assembly: Assembly, path: str, checkers: Schemas) -> Loaded:
     try:
         reader.open(path)
     except OSError as refusal:

@@ -38,7 +38,9 @@ STATIC = plan_of(StaticAddresses, "static_ipaddress")
 class Assembly:
     """One load. ``problems`` have marks that name their files."""
 
-    def __init__(self, reader: Reader, path: str, users: frozenset[str], cache: Cache) -> None:
+    def __init__(
+        self, reader: Reader, path: str, users: frozenset[str], interfaces: frozenset[str], cache: Cache
+    ) -> None:
         self.problems: list[Problem] = []
         self._reader = reader
         self._path = path
@@ -46,7 +48,7 @@ class Assembly:
         self._cache = cache
         self._hints: dict[str, str] = {}
         self._decoder = Decoder(reader, users, self._hints)
-        self._names = Names(path)
+        self._names = Names(path, interfaces)
 
     def config(self, schemas: Schemas) -> Config | None:
         """The configuration, None when there is any error."""
@@ -94,6 +96,8 @@ class Assembly:
             self._names.follow()
         self._names.aim({checker.name: checker for checker in checkers})
         self._names.part()
+        if not defs.dynamic_interfaces:
+            self._names.look()
         self._names.level(values[VrrpSyncGroup], values[VrrpInstance])
         self.problems += self._names.problems
         statics = (address for block in values[StaticAddresses] for address in block.addresses)

@@ -12,7 +12,7 @@ class Reference(NamedTuple):
     """A name in a block: its statement, in the text that begins at ``inside`` (of ``file`` if set).
 
     ``kind`` is what it names, and ``nth`` which of the same names in the statement it is. ``alone``: the block has no
-    address that could complete a checker's own.
+    address that could complete a checker's own. ``whole``: the statement is the block itself.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Reference(NamedTuple):
     kind: str = "checker"
     alone: bool = False
     nth: int = 0
+    whole: bool = False
 
 
 class Identity(NamedTuple):

@@ -8,6 +8,8 @@ from loader.diagnostics import shown
 from loader.draft import Draft
 from loader.grammar import words
 
+INTERFACE = "interface"
+
 
 def identities(draft: Draft, fields: Mapping[str, Any]) -> tuple[Identity, ...]:
     """What no other block may have. Values that were refused are compared with nothing."""
@@ -44,3 +46,14 @@ def references(draft: Draft) -> Iterator[Reference]:
     if draft.plan.title in ("vrrp_instance", "vrrp_sync_group"):
         for row in draft.values.get("checkers", ()):
             yield Reference(row.values["name"], draft.body.places["checkers"], 0, "", alone=True)
+    for key, name in _interfaces(draft):
+        yield Reference(name, draft.body.places[key], 0, "", INTERFACE, whole=key == "addresses")
+
+
+def _interfaces(draft: Draft) -> Iterator[tuple[str, str]]:
+    """The interfaces that a block names, and the keys of their statements."""
+    if "interface" in draft.values:
+        yield "interface", draft.values["interface"]
+    lists = {"track_interfaces": "name", "virtual_addresses": "device", "excluded": "device", "addresses": "device"}
+    for key, word in lists.items():
+        yield from ((key, row.values[word]) for row in draft.values.get(key, ()) if row.values.get(word))

@@ -5,15 +5,20 @@ from collections.abc import Iterable, Mapping
 from loader.cache import Identity, Reference
 from loader.diagnostics import Mark, Problem, did_you_mean, error, shown, warning
 from loader.grammar import Statement, list_parts, words
+from loader.mentions import INTERFACE
 from loader.model import Checker, VrrpInstance, VrrpSyncGroup
 
 CHECKER, INSTANCE, GROUP = "checker", "vrrp_instance", "vrrp_sync_group"
 
 
 class Names:
-    """The names and identities of one load, gathered block by block; ``path`` is the file that is loaded."""
+    """The names and identities of one load, gathered block by block; ``path`` is the file that is loaded.
 
-    def __init__(self, path: str) -> None:
+    ``interfaces`` are those that this machine has, empty when that is not known.
+    """
+
+    def __init__(self, path: str, interfaces: frozenset[str] = frozenset()) -> None:
+        self._interfaces = interfaces
         self.problems: list[Problem] = []
         self._path = path
         self._declared: dict[str, dict[str, Statement]] = {CHECKER: {}, INSTANCE: {}, GROUP: {}}
@@ -40,6 +45,8 @@ class Names:
     def follow(self) -> None:
         """Names that nobody declared, and checkers that nobody names."""
         for reference, block in self._references:
+            if reference.kind == INTERFACE:
+                continue
             known = self._declared[reference.kind]
             if reference.name not in known:
                 message = f"no {reference.kind} is named {shown(reference.name)}"
@@ -50,6 +57,15 @@ class Names:
             if name not in named:
                 message = f"nobody names the checker {shown(name)}: it is not run"
                 self.problems.append(warning(message, self._heading(block)))
+
+    def look(self) -> None:
+        """Interfaces that are not there, and that no instance makes. They may come: that is no error."""
+        known = self._interfaces | {str(key[1]) for key in self._taken if key[0] == "use_vmac"}
+        for reference, block in self._references:
+            if self._interfaces and reference.kind == INTERFACE and reference.name not in known:
+                hint = did_you_mean(reference.name, self._interfaces) or "say dynamic_interfaces if it is to come later"
+                message = f"this machine has no interface {shown(reference.name)} now"
+                self.problems.append(warning(message, self._spot(reference, block), hint))
 
     def part(self) -> None:
         """Instances that are in two groups, or twice in one."""
@@ -87,7 +103,9 @@ class Names:
         flat = [(word, part, place) for part in parts for place, word in enumerate(words(part.text))]
         found = [part.mark_of(place) for word, part, place in flat[1:] if word == reference.name]
         mark = found[min(reference.nth, len(found) - 1)] if found else reference.statement.mark
-        return mark.within(reference.inside, reference.file).within(block.inside, self._file(block))
+        return mark.within(reference.inside, reference.file).within(
+            block.offset if reference.whole else block.inside, self._file(block)
+        )
 
     def _heading(self, block: Statement) -> Mark:
         last = len(words(block.text)) - 1

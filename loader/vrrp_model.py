@@ -203,6 +203,9 @@ class StaticAddresses:
 class VrrpDefaults:
     """What ``global_defs`` says for all instances, and for the process that they run in. Times are in seconds."""
 
+    dynamic_interfaces: str = option(
+        "str", "", bare="yes", choices=("allow_if_changes",), help="interfaces may come later: no warning for those"
+    )
     vrrp_version: int = option("int", 2, min=2, max=3, help="VRRP version of IPv4 instances; IPv6 is always 3")
     vrrp_startup_delay: float = option("seconds", 0.0, min=TICK, max=MONTH, unit="s", help="wait before routers begin")
     vrrp_mcast_group4: str = option("address", "224.0.0.18", help="where IPv4 adverts go")

@@ -18,6 +18,7 @@ from pyroute2.netlink import CTRL_CMD_GETFAMILY, GENL_ID_CTRL, NETLINK_GENERIC, 
 
 REQUEST, MULTI, ACK, DUMP = 0x1, 0x2, 0x4, 0x300  # NLM_F_*
 ERROR, DONE, OVERRUN = 0x2, 0x3, 0x4  # NLMSG_*
+BATCH_BEGIN, BATCH_END = 0x10, 0x11  # NFNL_MSG_*
 HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence number, port id
 ERRNO = struct.Struct("=i")
 DATAGRAM = 65536
@@ -44,6 +45,14 @@ class Frame(NamedTuple):
     kind: int
     flags: int
     sequence: int
+    payload: bytes
+
+
+class Request(NamedTuple):
+    """One message of a batch: its type, more flags, and its payload."""
+
+    kind: int
+    flags: int
     payload: bytes
 
 
@@ -123,6 +132,25 @@ class Channel:
                 answers = [each for each in self._frames() if each.kind == ERROR and each.sequence in pending]
                 refusals |= {each.sequence: _refusal(each) for each in answers}
             return [refusals[sequence] for sequence in pending]
+
+    def ask_all(self, requests: Sequence[Request], frame: bytes) -> None:
+        """Make all of them or none: a batch of netfilter, between two messages with ``frame`` in them.
+
+        Raises `Refused` with the first refusal; then nothing has changed.
+        """
+        with self._exchange():
+            ends = [Request(kind, 0, frame) for kind in (BATCH_BEGIN, BATCH_END)]
+            told = [each._replace(flags=each.flags | ACK) for each in requests]
+            batch = {self._next(): each for each in (ends[0], *told, ends[1])}
+            packed = [_packed(each.kind, each.payload, REQUEST | each.flags, at) for at, each in batch.items()]
+            self._socket.send(b"".join(packed))
+            pending = {at for at, each in batch.items() if each.flags & ACK}
+            while pending:
+                for answer in self._frames():
+                    if answer.kind == ERROR and answer.sequence in batch:
+                        if refusal := _refusal(answer):
+                            raise refusal
+                        pending.discard(answer.sequence)
 
     @contextmanager
     def _exchange(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 import structlog
 
 from actors.core.address import Address
-from actors.planes.network import Device, Endpoint
+from actors.planes.network import Device, Endpoint, Rules
 from actors.planes.wire import RawWire
 
 log = structlog.get_logger()
@@ -42,6 +42,18 @@ class DryRunDevices:
     def remove(self, device: Device) -> None:
         """See `Devices.remove`."""
         log.info("dry run", would_be=f"removing {device.name}")
+
+
+class DryRunFirewall:
+    """Tells in the log which packets it would have dropped."""
+
+    def apply(self, rules: Rules) -> None:
+        """See `Firewall.apply`."""
+        log.info("dry run", would_be="dropping packets", to=rules.closed, group_reports_through=rules.silent)
+
+    def stands(self) -> bool:
+        """See `Firewall.stands`."""
+        return True
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:

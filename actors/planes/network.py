@@ -108,3 +108,26 @@ class Devices(Protocol):
 
     def remove(self, device: Device) -> None:
         """Remove it; one that is not there is fine."""
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """Packets that are to be dropped.
+
+    ``closed`` are addresses that nothing which comes in for them is to reach, but for neighbour discovery; one with a
+    zone (``fe80::1%eth0``) only where it comes in through that interface. ``silent`` are interfaces which are not to
+    tell what multicast groups they are in.
+    """
+
+    closed: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+
+class Firewall(Protocol):
+    """Drops packets; raises `PlaneError`."""
+
+    def apply(self, rules: Rules) -> None:
+        """Put these rules in the place of those from before, or of a run that has crashed, in one step. Without any,
+        nothing is left of them."""
+
+    def stands(self) -> bool:
+        """Whether the rules are still there: others may have swept them away."""

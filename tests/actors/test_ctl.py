@@ -97,7 +97,12 @@ class Daemon:
     def __init__(self, path: Path) -> None:
         self.path = path
         why = {"id": "check/web", "lines": ["it is", "so"]}
-        self.replies: dict[str, Any] = {"status": STATUS, "tree": TREE, "why": why}
+        self.replies: dict[str, Any] = {
+            "status": STATUS,
+            "tree": TREE,
+            "why": why,
+            "actor": {"id": "check/web", "lines": ["done"]},
+        }
         self.asked: list[dict[str, Any]] = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(os.fspath(path))
@@ -142,6 +147,9 @@ def trimmed(text: str) -> str:
         (["status"], {"ask": "status"}, STATUS_TEXT),
         (["tree"], {"ask": "tree"}, TREE_TEXT),
         (["why", "check/web"], {"ask": "why", "id": "check/web"}, "it is\nso\n"),
+        (["actor", "crash", "check/web"], {"ask": "actor", "do": "crash", "id": "check/web"}, "done\n"),
+        (["actor", "park", "check/web"], {"ask": "actor", "do": "park", "id": "check/web"}, "done\n"),
+        (["actor", "revive", "check/web"], {"ask": "actor", "do": "revive", "id": "check/web"}, "done\n"),
     ],
 )
 def test_off_a_terminal_tables_are_aligned_uncoloured_and_uncut(

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from actors.core.restart import Beyond, Policy
 from actors.core.status import CheckStatus, ChildStatus, Phase, Verdict
-from actors.messages import Crash, Died, Replayed, Revive, Shutdown, Stop
+from actors.messages import Crash, Died, Lost, Park, Replayed, Revive, Shutdown, Stop
 from actors.runtime.actor import Context
 from actors.supervisor_actor import Child, Reload
 from tests.world import Listener, World
@@ -263,6 +263,68 @@ class TestOperator:
             world.tell("supervisor", Revive(id))
         world.advance(20.0)
         assert diary.read() == "+a"
+
+    def test_a_child_parked_by_hand_stays_so_until_it_is_revived_and_its_last_status_stands(
+        self, child: Maker, diary: Diary
+    ) -> None:
+        world = World((child("a"),))
+        status = CheckStatus("a", Verdict.OK)
+        world.tell("a", lambda context: context.publish(status))
+        world.tell("a", Crash("once"))
+        world.advance(1.0)
+        diary.clear()
+        world.tell("supervisor", Park("a"))
+        world.advance(600.0)
+        error = "CrashedOnRequest: once"
+        assert (diary.read(), phase(world, "a")) == (
+            "-a for a successor",
+            ChildStatus("child/a", Phase.PARKED, 1, error),
+        )
+        assert (world.status("a"), world.supervisor.charge("a").held) == (status, True)
+        world.tell("supervisor", Revive("a"))
+        assert (diary.read(), phase(world, "a")) == ("+a", ChildStatus("child/a", Phase.RUNNING, 0, error))
+        assert (world.actor("a").context.last, world.supervisor.charge("a").held) == (status, False)
+
+    def test_a_child_that_waits_for_its_restart_is_parked_by_hand_without_another_start(
+        self, child: Maker, diary: Diary
+    ) -> None:
+        world = World((child("a"),))
+        world.tell("a", Crash())
+        for _ in range(2):
+            world.tell("supervisor", Park("a"))
+        world.tell("supervisor", Park("unknown"))
+        diary.clear()
+        world.advance(600.0)
+        assert (diary.read(), phase(world, "a").phase) == ("", Phase.PARKED)
+
+    def test_a_reload_revives_who_was_parked_by_hand_and_nobody_else(self, child: Maker, diary: Diary) -> None:
+        world = World((child("a"), child("b")))
+        world.tell("supervisor", Park("a"))
+        world.tell("b", Stop())
+        diary.clear()
+        world.tell("supervisor", Reload((child("a"), child("b"))))
+        assert (diary.read(), phase(world, "a").phase) == ("+a", Phase.RUNNING)
+
+    def test_the_loss_of_its_process_does_not_revive_who_is_being_parked(self, child: Maker, diary: Diary) -> None:
+        world = Hung((child("a", process="far"), child("b", process="far")), "a")
+        world.tell("supervisor", Park("a"))
+        diary.clear()
+        world.tell("supervisor", Lost("far"))
+        world.advance(60.0)
+        assert (diary.read(), phase(world, "a").phase) == ("+b", Phase.PARKED)
+
+    def test_one_that_hangs_or_crashes_while_it_is_parked_is_parked_all_the_same(
+        self, child: Maker, diary: Diary
+    ) -> None:
+        world = Hung((child("a", stop_limit=5.0), child("b", "stop")), "a")
+        world.tell("supervisor", Park("a"))
+        world.tell("supervisor", Park("b"))
+        world.advance(600.0)
+        assert [phase(world, id).phase for id in "ab"] == [Phase.PARKED] * 2
+        assert world.alive() == []
+        diary.clear()
+        world.tell("supervisor", Revive("a"))
+        assert (diary.read(), phase(world, "a").phase) == ("+a", Phase.RUNNING)
 
     def test_a_stopped_child_leaves_without_another_start(self, child: Maker, diary: Diary) -> None:
         world = World((child("a"),))

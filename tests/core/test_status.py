@@ -57,6 +57,7 @@ MESSAGES: list[Any] = [
     messages.Ran("vs/x", "quorum_up", -15),
     messages.Probed(1 << 40, False, "refused", 0.25, crash="Traceback"),
     messages.Lost("vrrp"),
+    messages.Park("check/web"),
     messages.Revive("check/web", 7),
     messages.Shutdown(70),
     ProbeNow(),

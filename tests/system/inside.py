@@ -17,7 +17,8 @@ from gevent.fileobject import FileObjectPosix
 
 from actors.planes import PlaneError
 from actors.planes.netlink import NetlinkAddresses, NetlinkLinks
-from actors.planes.network import Address, Endpoint, LinkEvent, Received
+from actors.planes.network import Address, Endpoint, LinkEvent, Received, Rules
+from actors.planes.nftables import NftablesFirewall
 from actors.planes.wire import RawWire
 from tests.system.lab import ROOT
 from tests.system.netns import Host
@@ -78,6 +79,11 @@ class Inside:
         self.do("resyncs")
         return int(self._next("resyncs", 1)[0])
 
+    def stands(self) -> bool:
+        """Whether the firewall's rules are there."""
+        self.do("stands")
+        return bool(self._next("stands", 1)[0])
+
     def _next(self, kind: str, count: int) -> list[Any]:
         while len(found := [told for told in self.told if told[0] == kind][:count]) < count:
             self.told.append(self._line())
@@ -105,6 +111,7 @@ class Stage:
         self._wire = RawWire()
         self._addresses = NetlinkAddresses()
         self._links = NetlinkLinks()
+        self._firewall = NftablesFirewall("understudy")
 
     def open(self, endpoint: Any, source: str) -> None:
         self._wire.open(msgspec.convert(endpoint, Endpoint), source, lambda received: say("heard", received))
@@ -142,6 +149,12 @@ class Stage:
 
     def resyncs(self) -> None:
         say("resyncs", self._links.resyncs)
+
+    def apply(self, rules: Any) -> None:
+        self._firewall.apply(msgspec.convert(rules, Rules))
+
+    def stands(self) -> None:
+        say("stands", self._firewall.stands())
 
 
 def say(*words: Any) -> None:

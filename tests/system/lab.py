@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BACKEND = Path(__file__).with_name("backend.py")
 
 
+WAY: tuple[str, ...] = ()
+"""How the daemon is run, besides a test's own options: tests that hold either way set it."""
+
 STALL = 1.0
 """Seconds that the daemon's event loop may be held; its monitor thread reports longer ones in the log."""
 
@@ -76,7 +79,16 @@ class Daemon:
 
     def start(self) -> "Daemon":
         """Run, and return when the control socket answers."""
-        command = [sys.executable, "-m", "actors.main", str(self.conf), "--socket", str(self.socket), *self._options]
+        command = [
+            sys.executable,
+            "-m",
+            "actors.main",
+            str(self.conf),
+            "--socket",
+            str(self.socket),
+            *WAY,
+            *self._options,
+        ]
         watched = os.environ | {"GEVENT_MONITOR_THREAD_ENABLE": "1", "GEVENT_MAX_BLOCKING_TIME": str(STALL)}
         command += ["--log-format", "json"]
         with self.log.open("wb") as log:

@@ -16,8 +16,16 @@ def bench(name: str, *words: str) -> str:
 
 def test_a_failover_is_measured_beside_keepalived_and_never_comes_before_the_limit() -> None:
     printed = bench("failover", "--runs", "1", "--intervals", "0.1")
-    for who in ("ours", "keepalived"):
-        medians = re.findall(rf"(?:crash|priority 0), 0.1 s *│ {who} *│ *(-?[0-9.]+) /", printed)
-        assert len(medians) == 2
-        assert all(float(median) > -1.0 for median in medians)
-    assert "a checker fails" in printed
+    for failure in ("crash", "priority 0", "failing check"):
+        (first,) = re.findall(rf"^│ {failure}, 0.1 s *│ first advert *│ (\S+) / .*? │ (\S+) / ", printed, re.MULTILINE)
+        assert all(float(median) > 0.0 for median in first)
+    for what in ("address", "gratuitous ARP"):
+        medians = re.findall(rf"│ {what} *│ (\S+) / .*? │ (\S+) / ", printed)
+        assert len(medians) == 3
+        assert all(float(median) > 0.0 for pair in medians for median in pair)
+
+
+def test_kills_are_counted_and_what_they_cost_is_told() -> None:
+    printed = bench("kills", "--kills", "1", "--mains", "1")
+    assert printed.count("1 kills of the VRRP process, the backup took over 0 times") == 2
+    assert re.search(r"1 kills of main: address off after [0-9.]+ ms.*addresses left behind: 0", printed)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.system import lab
 from tests.system.lab import Daemon, backends, fetch, free_ports, running, until
 
 CHECKERS = """
@@ -64,6 +65,12 @@ virtual_server 127.0.0.1 {port} {{
 {blocks}
 }}
 """
+
+
+@pytest.fixture(autouse=True, params=[(), ("--single-process",)], ids=["processes", "single"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it holds with processes and without."""
+    monkeypatch.setattr(lab, "WAY", request.param)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from actors.control_client import Refused
 from tests.system.lab import ROOT, until
 from tests.system.netns import Lan, Ours, asked, becomes_master, lan, started
 
@@ -117,11 +119,79 @@ def test_the_death_of_a_process_is_told_with_how_it_came_and_who_starts_again(ou
     ]  # fmt: skip
 
 
-def test_without_the_nursery_nobody_could_be_replaced_so_all_end_in_order(ours: Ours) -> None:
+def test_of_a_process_that_outlived_its_nursery_the_death_is_told_too(ours: Ours) -> None:
+    pid = process(ours, "vrrp")["pid"]
     os.kill(process(ours, "nursery")["pid"], signal.SIGKILL)
+    until(lambda: "the nursery was lost" in ours.log.read_text())
+    os.kill(pid, signal.SIGKILL)
+    (death,) = until(lambda: logged(ours, "process ended"))
+    how = "nobody has seen how: the nursery that it came from was lost before"
+    assert (death["process"], death["pid"], death["how"]) == ("vrrp", pid, how)
+
+
+def test_at_the_top_are_the_sickest_then_the_first(ours: Ours) -> None:
+    until(lambda: asked(ours, ask="top")["tally"]["checkers"] == {"FAILED": 1})
+    seen = asked(ours, ask="top", rows=4)
+    assert seen["tally"] == {"routers": {"MASTER": 1}, "services": {"no quorum": 1}, "checkers": {"FAILED": 1}}
+    assert [row["name"] for row in seen["processes"]][:2] == ["main", "vrrp"]
+    ill = ["check/closed", "vs/127.0.0.1:8080:tcp", "vs/127.0.0.1:8080:tcp/rs/127.0.0.1:8081"]
+    assert [(row["id"], row["state"]) for row in seen["actors"]] == [
+        *zip(ill, ("FAILED", "no quorum", "FAILED"), strict=True),
+        ("notify", ""),
+    ]
+    with pytest.raises(Refused, match="rows must be a number from 0 to 1000"):
+        asked(ours, ask="top", rows=-1)
+
+
+def told(ours: Ours, do: str, id: str) -> str:
+    """What comes of a deed by hand."""
+    try:
+        return "\n".join(asked(ours, ask="actor", do=do, id=id)["lines"])
+    except Refused as error:
+        return str(error)
+
+
+def test_by_hand_actors_crash_are_parked_and_revived_in_whatever_process_they_live(ours: Ours) -> None:
+    far, vital = "check/closed", "vrrp/VI_1"
+    by_hand = "parked by hand: its last status stands until it is revived, or the configuration is reloaded"
+    assert told(ours, "crash", vital) == f"{vital} is told to crash"
+    until(lambda: actor(ours, vital)["restarts"] == 1)
+    assert ours.is_master()
+    assert told(ours, "park", far) == f"{far} is {by_hand}"
+    until(lambda: actor(ours, far)["phase"] == "PARKED")
+    assert asked(ours, ask="why", id=far)["lines"][:2] == [f"{far} is PARKED", by_hand]
+    assert told(ours, "crash", far) == f"{far} cannot crash: it is PARKED"
+    assert told(ours, "park", far) == f"{far} is parked by hand already"
+    os.kill(process(ours, "checkers-1")["pid"], signal.SIGKILL)
+    until(lambda: process(ours, "checkers-1")["replaced"] == 1)
+    assert told(ours, "revive", far) == f"{far} is started"
+    until(lambda: actor(ours, far)["phase"] == "RUNNING")
+    assert told(ours, "revive", far) == f"{far} lives: it is RUNNING"
+    assert told(ours, "park", vital) == f"{vital} cannot be parked: the program cannot do without it"
+    assert told(ours, "tickle", far) == "nothing is known of 'tickle'; known: crash, park, revive"
+    assert told(ours, "crash", "VI_1") == "nobody is called 'VI_1'; near: address/VI_1, vrrp/VI_1"
+    assert [line["deed"] for line in logged(ours, "by hand")] == ["crash", "park", "revive"]
+
+
+def test_the_state_is_written_to_files_on_a_signal(ours: Ours) -> None:
     assert ours.process is not None
-    assert ours.process.wait(timeout=20) == 70
-    assert not ours.is_master()
+    pids = ours.pids()
+    for pid in pids[1:]:
+        os.kill(pid, signal.SIGUSR1)
+        os.kill(pid, signal.SIGUSR2)
+    for number, count in ((signal.SIGUSR1, 1), (signal.SIGUSR2, 2)):
+        ours.process.send_signal(number)
+        until(lambda count=count: len(logged(ours, "the state was written")) == count)  # type: ignore[misc]
+    names = ("understudy.data", "understudy.json", "understudy.stats")
+    files = [ours.socket.with_name(name) for name in names]
+    data, document, counted = (file.read_text() for file in files)
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 3
+    assert "vrrp/VI_1  MASTER" in data
+    assert "├─ check/closed" in data or "└─ check/closed" in data
+    assert {row["id"]: row["role"] for row in json.loads(document)["routers"]} == {"vrrp/VI_1": "MASTER"}
+    assert re.search(r"^vrrp/VI_1 MASTER\n(.*\n)*?  sent +[1-9]", counted)
+    assert ours.pids() == pids
+    assert re.search(r"^vrrp was late\n  less than \d+ us +[1-9]", counted, re.MULTILINE)
 
 
 class Watched(Ours):

@@ -31,6 +31,7 @@ BESIDE_THE_QUICKSTART = {
     ".venv/bin/python -m actors.ctl status": "check/web@127.0.0.1:8001",
     "kill PID": "",
     ".venv/bin/python -m actors.ctl why vs/127.0.0.1:8000:tcp": "quorum held",
+    ".venv/bin/python -m actors.ctl top": "checkers-1",
     "python3 examples/backends.py 8001": "",
     "python -m actors.ctl status --json": '"dataplane": "userspace"',
 }

@@ -1,11 +1,13 @@
 """What must hold once a fault has been healed: each thing that does not is told in a sentence."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.system.faults.observers import fetch
 from tests.system.faults.stage import CHECKS, SECOND, SERVERS, Program, Stage, members
+from tests.system.lab import resident
 from tests.system.netns import VIP
 from tests.system.tap import inside
 
@@ -14,6 +16,9 @@ STALL = 1.0
 
 LEEWAY = {"actors": 0, "greenlets": 12, "threads": 4, "descriptors": 8}
 """By how much counts may differ from the first ones: a client is being served, a pool has grown."""
+
+HEAVY = 160 << 10
+"""KiB of memory that no process of the program needs."""
 
 Counts = dict[str, dict[str, dict[str, int]]]
 
@@ -57,6 +62,7 @@ def _of(program: Program, stage: Stage, usual: dict[str, dict[str, int]]) -> Ite
     yield from _of_pool(said, stage)
     yield from _of_checkers(said)
     yield from _of_processes(program)
+    yield from _of_memory(program)
     yield from _of_counts(_counts(program.says(ask="internals")), usual)
     yield from (f"its loop was held for {each:.1f} s" for each in program.glances.stalls(STALL))
 
@@ -99,6 +105,13 @@ def _of_processes(program: Program) -> Iterator[str]:
         yield "a child that has ended is not collected"
     if missing := {"main", "nursery", "vrrp", "checkers-1", "checkers-2"} - set(known):
         yield f"no process {', '.join(sorted(missing))}"
+
+
+def _of_memory(program: Program) -> Iterator[str]:
+    for name, pid in program.processes().items():
+        with contextlib.suppress(OSError, StopIteration):  # it has just ended
+            if (size := resident(pid)) > HEAVY:
+                yield f"{name} has {size >> 10} MiB of memory"
 
 
 def _name(pid: int) -> str:
