@@ -95,10 +95,12 @@ class Player:
             self._daemon.wait()
 
     def kill_daemon(self) -> None:
-        """SIGKILL to all its processes at once: nobody says farewell."""
+        """SIGKILL to all its processes, which are stopped first: none sees another one's end, and says farewell."""
         assert self._daemon is not None
-        for pid in family(self._daemon.pid):
-            os.kill(pid, signal.SIGKILL)
+        pids = family(self._daemon.pid)
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                os.kill(pid, number)
         self._daemon.wait()
 
     def kill_vrrp(self) -> None:

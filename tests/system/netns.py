@@ -121,10 +121,12 @@ class Router:
         return self
 
     def kill(self) -> None:
-        """SIGKILL to the program and its children, by pid."""
-        for pid in reversed(self.pids()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """SIGKILL to the program and its children, by pid: stopped first, so that none sees another one's end."""
+        pids = self.pids()
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
         if self.process is not None:
             self.process.wait()
             self.process = None

@@ -2,9 +2,7 @@
 
 import contextlib
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -170,9 +168,6 @@ def test_what_a_crash_left_is_taken_over_and_what_somebody_removes_is_made_again
     ours = Ours(wire.host(), tmp_path, conf(150))
     with started(ours):
         until(lambda: holds(ours.host, "vrrp.51", VIP4))
-        for pid in ours.pids():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         ours.kill()
         assert devices(ours.host) == {"vrrp.51": MAC[4]}
         ours.start()
