@@ -9,6 +9,7 @@ from typing import NamedTuple
 from actors.addressing import announcer_id, announcers, closed, places, static_addresses, virtual_addresses
 from actors.core.authentication import Authentication
 from actors.core.authentication_header import HeaderKey
+from actors.core.authentication_trailer import Mode, TrailerKeys
 from actors.core.packet_checks import ANY_TTL, Expected, Peer
 from actors.core.packet_values import AH_PROTOCOL, OWNER, PROTOCOL, Advert
 from actors.core.restart import Beyond, Policy
@@ -133,6 +134,9 @@ def _word(instance: VrrpInstance) -> bytes:
 
 
 def _authentication(instance: VrrpInstance) -> Authentication | None:
+    if (hmac := instance.auth_hmac) is not None:
+        keys = tuple((key.id, key.secret) for key in hmac.keys)
+        return TrailerKeys(keys, hmac.active_key, hmac.time_window, hmac.anti_replay == "monotonic", Mode(hmac.mode))
     given = instance.authentication
     return HeaderKey(given.auth_pass.encode()) if given is not None and given.auth_type == "AH" else None
 

@@ -80,7 +80,8 @@ class Station:
         self._wire = wire
         self._heard = heard
         self._expected = spec.expected
-        self._seal = seal(spec.authentication, spec.expected, spec.endpoint.ttl, context.wall)
+        peers = () if spec.expected.group else spec.endpoint.destinations
+        self._seal = seal(spec.authentication, spec.expected, peers, spec.endpoint.ttl, context.wall)
         self._link: LinkStatus | None = None
         self._device = DeviceStatus(spec.device)
         self._fault = ""

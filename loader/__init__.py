@@ -15,7 +15,7 @@ from loader.assemble import Assembly, Schemas
 from loader.cache import Cache
 from loader.diagnostics import Diagnostic, Mark, Severity, locate, render
 from loader.diagnostics import error as problem
-from loader.includes import Files, Reader
+from loader.includes import Files, Reader, Secret
 from loader.model import COMMON, Config
 from loader.source import Source
 
@@ -40,14 +40,23 @@ class Disk:
 
     def read(self, path: str) -> str:
         """The text of a regular file, bytes that are not UTF-8 as U+FFFD; raises `OSError`."""
-        place = Path(path)
-        if place.exists() and not place.is_file():
-            raise OSError(EINVAL, "not a regular file")
-        return place.read_bytes().decode("utf-8-sig", "replace")
+        return _regular(path).read_bytes().decode("utf-8-sig", "replace")
+
+    def secret(self, path: str) -> Secret:
+        """See `Files.secret`."""
+        place = _regular(path)
+        return Secret(place.read_bytes(), bool(place.stat().st_mode & 0o077))
 
     def find(self, pattern: str) -> list[str]:
         """Paths of regular files that match, in order of name."""
         return sorted(path for path in glob.glob(pattern) if Path(path).is_file())
+
+
+def _regular(path: str) -> Path:
+    place = Path(path)
+    if place.exists() and not place.is_file():
+        raise OSError(EINVAL, "not a regular file")
+    return place
 
 
 def load(

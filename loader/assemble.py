@@ -11,7 +11,7 @@ from loader.diagnostics import Mark, Problem, Severity, did_you_mean, error, sho
 from loader.draft import Draft
 from loader.fields import Block
 from loader.grammar import Statement, flaws, words
-from loader.includes import Reader
+from loader.includes import Reader, Secret
 from loader.meaning import PREFIXES, checker, global_defs
 from loader.mentions import identities, references
 from loader.model import Checker, Config, GlobalDefs, VirtualServer, VrrpInstance, VrrpSyncGroup
@@ -20,6 +20,7 @@ from loader.schema import Plan, plan_of, plugin_plan
 from loader.services import virtual_server
 from loader.source import Position, Source
 from loader.vrrp import static_addresses, sync_group, vrrp_instance
+from loader.vrrp_authentication import KEY_FILE
 from loader.vrrp_model import StaticAddresses
 
 Schemas = Callable[[str], Mapping[str, Block]]
@@ -142,7 +143,7 @@ class Assembly:
             self._cache.decoded += 1
         elif entry.value is not None and entry.value.at != at:
             entry = entry._replace(value=replace(entry.value, at=at))
-        if self._reader.is_whole and "include" not in text:
+        if self._reader.is_whole and "include" not in text and KEY_FILE not in text:
             self._cache.put(plan, text, outside, entry)
         return entry
 
@@ -158,10 +159,13 @@ class Assembly:
         if draft.plan is SERVICE:
             return virtual_server(draft, self._placer(draft, text))
         if draft.plan is ROUTER:
-            return vrrp_instance(draft, defs)
+            return vrrp_instance(draft, defs, self._key)
         if draft.plan is SYNC_GROUP:
             return sync_group(draft)
         return static_addresses(draft) if draft.plan is STATIC else checker(draft)
+
+    def _key(self, path: str, file: str) -> Secret:
+        return self._reader.secret(path, file or self._path)
 
     def _draft(self, plan: Plan, statement: Statement) -> Draft:
         """A top-level block, decoded with its marks counted from its own first character."""

@@ -49,7 +49,8 @@ class Cache:
     """Kept by the caller from load to load: a block whose text is known is neither parsed nor decoded again.
 
     ``reused`` and ``decoded`` count the top-level blocks of the last load. Other users or other plugins empty it; what
-    one load did not need is forgotten. A block that includes files is not kept, nor what follows a broken one.
+    one load did not need is forgotten. A block that includes files or names one with a key is not kept, nor what
+    follows a broken one.
     """
 
     def __init__(self) -> None:

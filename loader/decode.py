@@ -97,6 +97,8 @@ class Decoder:
                 continue
             if slot.gathers:
                 _gather(slot, value, values)
+                if slot.keyword.kind == "arguments" and value is not UNSET:
+                    places[f"{slot.key} {len(values[slot.key]) - 1}"] = statement
             else:
                 if slot.key in places:
                     problems.append(_twice(places[slot.key], statement, slot.keyword.secret))

@@ -11,7 +11,8 @@ from loader.schema import Plan
 class Body(NamedTuple):
     """What stands in a block's braces, decoded. It is shared by all blocks with the same text: nobody changes it.
 
-    ``places`` has every key that was said, also those whose value was refused. Marks count in the body's text.
+    ``places`` has every key that was said, also those whose value was refused; of arguments that are said again and
+    again also ``KEY 0`` and so on. Marks count in the body's text.
     """
 
     values: Mapping[str, Any]

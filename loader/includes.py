@@ -2,7 +2,7 @@
 
 import re
 from pathlib import PurePath
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from loader.diagnostics import Problem, error, shown
 from loader.grammar import Statement, statements, words
@@ -29,8 +29,18 @@ class Files(Protocol):
     def read(self, path: str) -> str:
         """The text of a regular file; raises `OSError`."""
 
+    def secret(self, path: str) -> "Secret":
+        """A regular file with a key, as it is; raises `OSError`."""
+
     def find(self, pattern: str) -> list[str]:
         """Paths of the regular files that a pattern with ``*``, ``?`` and ``[...]`` matches, in order of name."""
+
+
+class Secret(NamedTuple):
+    """The bytes of a file, and whether others than its owner may read or change it."""
+
+    content: bytes
+    exposed: bool
 
 
 class Reader:
@@ -45,6 +55,10 @@ class Reader:
         """The text of a file; raises `OSError`."""
         self.sources[path] = Source(path, self._files.read(path))
         return self.sources[path].text
+
+    def secret(self, path: str, beside: str) -> Secret:
+        """A file with a key, whose path counts from the folder of the file ``beside``; raises `OSError`."""
+        return self._files.secret(str(PurePath(beside).parent / path))
 
     def inside(self, text: str, chain: tuple[str, ...]) -> tuple[list[Statement], list[Problem]]:
         """The outermost statements of a text from the last file of ``chain``; each of those before included the next.

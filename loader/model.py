@@ -12,6 +12,8 @@ from loader.scripts import Script
 from loader.source import Position
 from loader.vrrp_model import (
     Authentication,
+    AuthHmac,
+    HmacKey,
     Tracked,
     UnicastPeer,
     VirtualAddress,
@@ -22,10 +24,12 @@ from loader.vrrp_model import (
 
 __all__ = [
     "COMMON",
+    "AuthHmac",
     "Authentication",
     "Checker",
     "Config",
     "GlobalDefs",
+    "HmacKey",
     "Identity",
     "Position",
     "RealServer",

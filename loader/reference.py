@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from loader.fields import Block, Keyword
 from loader.model import Checker, GlobalDefs, RealServer, VirtualServer, VrrpInstance, VrrpSyncGroup
 from loader.schema import Plan, plan_of
-from loader.vrrp_model import Authentication, StaticAddresses
+from loader.vrrp_model import Authentication, AuthHmac, StaticAddresses
 
 
 def reference(blocks: Iterable[Block]) -> str:
@@ -13,6 +13,7 @@ def reference(blocks: Iterable[Block]) -> str:
     plans = [plan_of(GlobalDefs, "global_defs"), plan_of(VirtualServer, "virtual_server")]
     plans += [plan_of(RealServer, "real_server"), plan_of(Checker, "RT_KEYWORD")]
     plans += [plan_of(VrrpInstance, "vrrp_instance"), plan_of(Authentication, "authentication")]
+    plans += [plan_of(AuthHmac, "auth_hmac")]
     plans += [plan_of(VrrpSyncGroup, "vrrp_sync_group"), plan_of(StaticAddresses, "static_ipaddress")]
     own = [_section(f"`RT_{block.keyword}`, `TH_{block.keyword}`", block.help, block.options) for block in blocks]
     return "\n".join([*(_section(f"`{plan.usage}`", "", _keywords(plan)) for plan in plans), *own])

@@ -5,7 +5,7 @@ from typing import Any
 from loader.diagnostics import error, warning
 from loader.draft import Draft
 from loader.model import GlobalDefs
-from loader.vrrp_authentication import authentication, begin_as_backup
+from loader.vrrp_authentication import KeyFiles, authentication, begin_as_backup, default_window, trailer
 from loader.vrrp_lists import addresses, advertised, fit, peers, tracked
 from loader.vrrp_strict import strict
 
@@ -35,8 +35,8 @@ INHERITED = {
 """What ``global_defs`` says for an instance that does not say it."""
 
 
-def vrrp_instance(draft: Draft, defs: GlobalDefs) -> dict[str, Any]:
-    """The fields of an instance."""
+def vrrp_instance(draft: Draft, defs: GlobalDefs, read_key: KeyFiles) -> dict[str, Any]:
+    """The fields of an instance; ``read_key`` gives the files that its keys are in."""
     fields = _inherited(draft, defs)
     advertised(draft, fields)
     fields["unicast_peers"] = peers(draft, fields)
@@ -44,6 +44,7 @@ def vrrp_instance(draft: Draft, defs: GlobalDefs) -> dict[str, Any]:
     fields["track_interfaces"] = tracked(draft, "track_interfaces")
     _version(draft, fields)
     _priority(draft, fields)
+    trailer(draft, fields, read_key)
     authentication(draft, fields)
     _announcements(draft, fields)
     if fields["strict_mode"]:
@@ -51,6 +52,7 @@ def vrrp_instance(draft: Draft, defs: GlobalDefs) -> dict[str, Any]:
     begin_as_backup(draft, fields)
     _preemption(draft, fields)
     _interval(draft, fields)
+    default_window(fields)
     _addresses(draft, fields)
     _source(draft, fields)
     _vmac(draft, fields)

@@ -10,6 +10,8 @@ from loader.values import family
 
 ROOM = {4: 255, 6: 90}
 """Addresses that an advert can hold: what its counter can tell, and what 1500 bytes have room for."""
+ROOM_SIGNED = 89
+"""IPv6 addresses that have room beside a trailer of 28 bytes; with IPv4 the counter is still the limit."""
 
 
 def advertised(draft: Draft, fields: dict[str, Any]) -> None:
@@ -44,6 +46,8 @@ def addresses(draft: Draft, key: str, seen: set[tuple[str, str]]) -> tuple[Virtu
 def fit(draft: Draft, fields: dict[str, Any]) -> None:
     """Addresses for which an advert has no room are held all the same, as keepalived does it."""
     given, room = fields["virtual_addresses"], ROOM[fields["family"]]
+    if fields["auth_hmac"] and fields["family"] == 6:
+        room = ROOM_SIGNED
     if len(given) > room:
         more = len(given) - room
         draft.warn("virtual_addresses", f"an advert has room for {room} addresses: {more} are held and not advertised")

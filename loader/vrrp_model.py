@@ -1,8 +1,8 @@
 """What VRRP's blocks mean: frozen values. They are used through `loader.model`; their rules are in `loader.vrrp`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from loader.fields import MONTH, TICK
+from loader.fields import MONTH, TICK, Keyword
 from loader.schema import argument, derived, inner, option, position, rows, switch
 from loader.scripts import Script
 from loader.source import Position
@@ -61,6 +61,45 @@ class Authentication:
     auth_pass: str = option("str", secret=True, help="the word, up to 8 bytes")
 
 
+@dataclass(frozen=True, slots=True)
+class HmacKey:
+    """A secret of 32 to 64 bytes, and the number (1 to 255) by which adverts name it."""
+
+    id: int
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthHmac:
+    """A signed trailer behind each advert. ``time_window`` is in seconds.
+
+    All ``keys`` verify, ``active_key`` signs.
+    """
+
+    keys: tuple[HmacKey, ...] = option(
+        "arguments",
+        (),
+        name="key",
+        repeated=True,
+        secret=True,
+        options=(Keyword("id", "int", None, True, 1, 255), Keyword("value", "str", None, True, secret=True)),
+        help="its number, 1 to 255, and 32 to 64 bytes: text, hex:DIGITS, or file:PATH, relative to this file",
+    )
+    active_key: int = option("int", min=1, max=255, help="number of the key that signs")
+    time_window: int = option(
+        "int", 0, min=1, max=300, unit="s", help="how far clocks may differ; unsaid: three intervals, at least 5"
+    )
+    anti_replay: str = option(
+        "str", "time", choices=("time", "monotonic"), help="old adverts are known by clock and count, or by count alone"
+    )
+    mode: str = option(
+        "str",
+        "enforce",
+        choices=("enforce", "permissive", "receive-only"),
+        help="discard what is not signed, hear it, or hear it and sign nothing",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
     """What an instance or a group of them follows, and the programs that hear of its role."""
@@ -98,6 +137,7 @@ class VrrpInstance(Following):
     authentication: Authentication | None = inner(
         "authentication", Authentication, None, help="a password, in version 2"
     )
+    auth_hmac: AuthHmac | None = inner("auth_hmac", AuthHmac, None, help="a signed trailer, in both versions")
     virtual_addresses: tuple[VirtualAddress, ...] = rows(
         "virtual_ipaddress", VirtualAddress, help="addresses that it holds and advertises, all of one family"
     )

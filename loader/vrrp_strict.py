@@ -1,8 +1,10 @@
 """What strict mode takes away from a ``vrrp_instance``, as keepalived does. Pure."""
 
+from dataclasses import replace
 from typing import Any
 
 from loader.draft import Draft
+from loader.vrrp_model import AuthHmac
 
 OWNER = 255
 
@@ -27,6 +29,7 @@ def strict(draft: Draft, fields: dict[str, Any]) -> None:
         if key in fields:
             fields[key] = value
     fields |= SILENT
+    _enforce(draft, fields)
     if fields["unicast_peers"]:
         draft.error("unicast_peers", "strict mode has no unicast", "drop strict_mode, or the peers")
     owner = fields["priority"] == OWNER
@@ -34,6 +37,13 @@ def strict(draft: Draft, fields: dict[str, Any]) -> None:
     if draft.says("accept") and fields.get("accept") and not owner:
         draft.warn("accept", "in strict mode only the owner answers to the addresses: ignored")
     fields["accept"] = owner
+
+
+def _enforce(draft: Draft, fields: dict[str, Any]) -> None:
+    given: AuthHmac | None = fields["auth_hmac"]
+    if given is not None and given.mode != "enforce":
+        draft.warn("auth_hmac", f"strict mode hears signed adverts alone: enforce is taken, not {given.mode}")
+        fields["auth_hmac"] = replace(given, mode="enforce")
 
 
 def _state(draft: Draft, fields: dict[str, Any], due: str) -> None:

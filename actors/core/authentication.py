@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from actors.core.authentication_header import HeaderKey, SealedHeader
+from actors.core.authentication_trailer import SealedTrailer, TrailerKeys
 from actors.core.packet import decode_advert, encode_advert
 from actors.core.packet_checks import Expected
 from actors.core.packet_values import Advert, Header, Reject, Remark
 
-Authentication = HeaderKey
+Authentication = HeaderKey | TrailerKeys
 """How a router authenticates; a password in clear text is part of the advert itself."""
 
 
@@ -45,8 +46,13 @@ class Unsealed:
         return ()
 
 
-def seal(how: Authentication | None, expected: Expected, ttl: int, wall: Callable[[], float]) -> Seal:
-    """A new seal. ``ttl`` is that of unicast adverts; ``wall`` gives the seconds since 1970."""
+def seal(
+    how: Authentication | None, expected: Expected, peers: tuple[str, ...], ttl: int, wall: Callable[[], float]
+) -> Seal:
+    """A new seal. ``peers`` are those of unicast, ``ttl`` is that of adverts to them; ``wall`` gives the seconds since
+    1970."""
     if isinstance(how, HeaderKey):
         return SealedHeader(how, ttl, wall)
+    if isinstance(how, TrailerKeys):
+        return SealedTrailer(how, peers, wall, expected.family, expected.v3_checksum_as_v2)
     return Unsealed(expected.family, expected.v3_checksum_as_v2)

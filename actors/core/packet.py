@@ -92,20 +92,23 @@ class Datagram(Struct, frozen=True):
     pdu: bytes
 
 
-def encode_advert(advert: Advert, source: str, destination: str, v3_checksum_as_v2: bool = False) -> bytes:
-    """The VRRP message from its version byte on, with its checksum.
+def encode_advert(
+    advert: Advert, source: str, destination: str, v3_checksum_as_v2: bool = False, trailer: bytes = b""
+) -> bytes:
+    """The VRRP message from its version byte on, with its checksum, and the ``trailer`` after it.
 
     VRRPv3 sums a pseudo-header of ``source`` and ``destination`` too: give those that the IP header will have, or the
     group as destination for the unicast checksum of old keepalived. ``v3_checksum_as_v2`` leaves the pseudo-header
-    out over IPv4, as RFC 9568 5.2.8 has it; keepalived by default does not. Raises ValueError for an address that
-    is none of the advert's family.
+    out over IPv4, as RFC 9568 5.2.8 has it; keepalived by default does not. IPv6 sums the trailer too. Raises
+    ValueError for an address that is none of the advert's family.
     """
     addresses = b"".join([_of_family(address, advert.family) for address in advert.addresses])
     pdu = _encode_v2(advert, addresses) if advert.version == 2 else _encode_v3(advert, addresses)
     ends = _of_family(source, advert.family) + _of_family(destination, advert.family)
     bare = advert.version == 2 or (v3_checksum_as_v2 and advert.family == 4)
-    checksum: int = dpkt.in_cksum(pdu if bare else _pseudo_header(ends, len(pdu), PROTOCOL) + pdu)
-    return pdu[:6] + checksum.to_bytes(2) + pdu[8:]
+    summed = pdu + trailer if advert.family == 6 else pdu
+    checksum: int = dpkt.in_cksum(pdu if bare else _pseudo_header(ends, len(summed), PROTOCOL) + summed)
+    return pdu[:6] + checksum.to_bytes(2) + pdu[8:] + trailer
 
 
 def _encode_v2(advert: Advert, addresses: bytes) -> bytes:
@@ -134,13 +137,19 @@ def _encode_v3(advert: Advert, addresses: bytes) -> bytes:
 
 
 def decode_advert(
-    pdu: bytes, source: str, destination: str, family: int = 4, v3_checksum_as_v2: bool = False
+    pdu: bytes,
+    source: str,
+    destination: str,
+    family: int = 4,
+    v3_checksum_as_v2: bool = False,
+    trailer: bytes = b"",
 ) -> Advert | Reject:
     """What the message says, or the first check that it fails; addresses come in canonical text.
 
-    ``pdu`` is the whole IP payload, in which nothing may follow the message; ``source``, ``destination`` and ``family``
-    (4 or 6) are the IP header's. VRRPv3 over IPv4 must be summed as RFC 5798 has it, with ``v3_checksum_as_v2`` as RFC
-    9568 has it. A packet with several faults is blamed for the first in keepalived's order.
+    ``pdu`` is the whole IP payload but for a ``trailer``; nothing else may follow the message. ``source``,
+    ``destination`` and ``family`` (4 or 6) are the IP header's. VRRPv3 over IPv4 must be summed as RFC 5798 has it,
+    with ``v3_checksum_as_v2`` as RFC 9568 has it. A packet with several faults is blamed for the first in keepalived's
+    order.
     """
     if len(pdu) < Vrrp2.__hdr_len__:
         return Reject(Reason.LENGTH, f"{len(pdu)} bytes, the fixed part has {Vrrp2.__hdr_len__}")
@@ -152,7 +161,7 @@ def decode_advert(
     ends = packed(source) + packed(destination)
     if version == 2:
         return _decode_v2(pdu)
-    return _decode_v3(pdu, ends, family, v3_checksum_as_v2)
+    return _decode_v3(pdu, ends, family, v3_checksum_as_v2, trailer if family == 6 else b"")
 
 
 def _decode_v2(pdu: bytes) -> Advert | Reject:
@@ -170,12 +179,13 @@ def _decode_v2(pdu: bytes) -> Advert | Reject:
     return Advert(2, packet.vrid, packet.priority, packet.interval * FULL_SECOND, addresses, auth, ah=ah)
 
 
-def _decode_v3(pdu: bytes, ends: bytes, family: int, v3_checksum_as_v2: bool) -> Advert | Reject:
+def _decode_v3(pdu: bytes, ends: bytes, family: int, v3_checksum_as_v2: bool, summed_too: bytes) -> Advert | Reject:
     packet = Vrrp3(pdu)
     if fault := _fault_of_length(pdu, packet.count, family, 0) or _fault_of_fields(packet):
         return fault
     bare = v3_checksum_as_v2 and family == 4
-    if dpkt.in_cksum(pdu if bare else _pseudo_header(ends, len(pdu), PROTOCOL) + pdu):
+    summed = pdu + summed_too
+    if dpkt.in_cksum(pdu if bare else _pseudo_header(ends, len(summed), PROTOCOL) + summed):
         return Reject(Reason.CHECKSUM, f"{packet.sum:#06x}")
     if not packet.count:
         return Reject(Reason.COUNT)

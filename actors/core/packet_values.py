@@ -97,6 +97,12 @@ class Reason(Enum):
     AH_SENDER = "the authentication header names another sender"
     AH_VALUE = "wrong value in the authentication header"
     AH_REPLAY = "the authentication header has been used before"
+    HMAC_MISSING = "no HMAC trailer"
+    HMAC_MALFORMED = "malformed HMAC trailer"
+    HMAC_STALE = "the HMAC trailer is out of the time window"
+    HMAC_KEY = "the HMAC trailer names an unknown key"
+    HMAC_TAG = "wrong HMAC"
+    HMAC_REPLAY = "the HMAC trailer has been used before"
     INTERVAL = "another advertisement interval"
     INTERVAL_ZERO = "an advertisement interval of 0"
     TYPE = "not an advertisement"
@@ -124,6 +130,8 @@ class Oddity(Enum):
     INTERVAL = "heard with another advertisement interval"
     ADDRESSES = "heard with other addresses"
     OWNER = "heard from another owner of the addresses"
+    UNSIGNED = "heard without an HMAC trailer"
+    CLOCK = "heard from a clock that is far from ours"
 
 
 class Remark(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from actors.core.authentication_header import HeaderKey
+from actors.core.authentication_trailer import Mode, TrailerKeys
 from actors.core.packet_checks import Expected, Peer
 from actors.core.packet_values import Advert
 from actors.core.tracking import Follow
@@ -203,3 +204,9 @@ def test_with_ah_adverts_are_of_another_protocol_and_the_word_is_a_key_and_in_no
     assert (found.endpoint.protocol, found.authentication, found.advert.ah) == (51, HeaderKey(b"secret"), True)
     assert "secret" not in repr(found)
     assert "secret" not in repr(spec("version 2\nauthentication {\nauth_type PASS\nauth_pass secret\n}"))
+
+
+def test_with_auth_hmac_its_keys_go_with_the_router_and_no_repr_has_them() -> None:
+    found = spec(f"version 3\nauth_hmac {{\nkey 3 {'k' * 32}\nactive_key 3\nmode permissive\nanti_replay monotonic\n}}")
+    assert found.authentication == TrailerKeys(((3, b"k" * 32),), 3, 5, True, Mode.PERMISSIVE)
+    assert (found.endpoint.protocol, found.advert.ah, "kkk" in repr(found)) == (112, False, False)

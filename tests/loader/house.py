@@ -7,6 +7,7 @@ import msgspec
 
 from loader import Cache, Loaded, load_from
 from loader.fields import Block
+from loader.includes import Secret
 from loader.model import Config, VirtualServer
 
 HTTP = {
@@ -45,6 +46,10 @@ class Memory:
         if path not in self.files:
             raise FileNotFoundError(2, "No such file or directory")
         return self.files[path]
+
+    def secret(self, path: str) -> Secret:
+        """The text of a file as bytes; those that are called ``loose`` are exposed."""
+        return Secret(self.read(path).encode("latin-1"), "loose" in path)
 
     def find(self, pattern: str) -> list[str]:
         """Paths that match, in order of name."""

@@ -32,7 +32,8 @@ vrrp_instance VI_1 {{
 }}
 """
 PASSWORD = "authentication {\n auth_type PASS\n auth_pass secret\n }"
-PROOFS = {"": "", "header": PASSWORD.replace("PASS", "AH")}
+TRAILER = "auth_hmac {\n key 7 0123456789abcdef0123456789abcdef\n active_key 7\n }"
+PROOFS = {"": "", "header": PASSWORD.replace("PASS", "AH"), "trailer": TRAILER}
 """How routers prove that they are of one group, by what is in their packets for that."""
 
 

@@ -30,6 +30,13 @@ NETS = [
     Net(family=6, unicast=True),
 ]
 HEADERS = [Net(2, interval=1, proof="header"), Net(2, unicast=True, interval=1, proof="header")]
+TRAILERS = [
+    Net(2, interval=1, proof="trailer"),
+    Net(proof="trailer"),
+    Net(unicast=True, proof="trailer"),
+    Net(family=6, proof="trailer"),
+    Net(family=6, unicast=True, proof="trailer"),
+]
 PAIRS = (OURS_FIRST, OURS_SECOND)
 
 
@@ -189,6 +196,8 @@ SCENES = [
     *each([whatever_happens_to_the_better_router_the_worse_one_leads_until_it_is_back], [FAST], (AMONG_OURS,)),
     *each([whatever_happens_to_the_better_router_the_worse_one_leads_until_it_is_back], HEADERS),
     *each([of_two_that_begin_together_the_better_leads, after_a_partition_the_better_one_is_left], HEADERS[:1]),
+    *each([whatever_happens_to_the_better_router_the_worse_one_leads_until_it_is_back], TRAILERS, (AMONG_OURS,)),
+    *each([after_a_partition_the_better_one_is_left], TRAILERS[:2], (AMONG_OURS,)),
     *each([of_two_that_begin_together_the_better_leads], [NETS[2], FAST, NETS[-2]]),
     *each([a_stop_is_told_and_spares_the_waiting], [NETS[0]]),
     *each([a_checker_that_fails_moves_the_address_and_brings_it_back], [FAST, NETS[-1]], (OURS_FIRST,)),
