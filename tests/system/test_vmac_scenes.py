@@ -70,6 +70,25 @@ def a_master_answers_with_the_virtual_mac_alone_and_for_nothing_else(stage: Stag
     assert [stage.answers(host, vip) for vip in stage.vips] == [{stage.mac}] * len(stage.vips)
 
 
+def a_backup_sends_nothing_with_the_virtual_mac(stage: Stage) -> None:
+    """Nor does it when it is asked for its groups: the interface below answers for it."""
+    better, ours = stage.routers(conf(150, stage.net.family), conf(100, stage.net.family))
+    assert isinstance(ours, Ours)
+    better.start()
+    stage.leads(better)
+    ours.start()
+    eventually(lambda: why(ours).startswith("BACKUP"))
+    stage.ask(*map(stage.solicitation, stage.vips), stage.query())
+    told = ("01:00:5e:00:00:16", "33:33:00:00:00:16")
+    before = len(stage.sent(ours.host))
+    eventually(lambda: [each for each in stage.sent(ours.host)[before:] if each.dst in told])
+    a_while()
+    a_while()
+    assert {each.src for each in stage.sent(ours.host)} == {ours.host.mac}
+    better.stop()
+    stage.leads(ours)
+
+
 def its_interface_makes_no_address_of_the_mac_and_forwards_like_the_one_below(stage: Stage) -> None:
     host = stage.hosts[0]
     inside(host, "sysctl", "-q", "-w", f"net.ipv{stage.net.family}.conf.eth0.forwarding=1")
@@ -220,6 +239,7 @@ SCENES = [
     *(Scene(they_lead_in_turn_and_the_virtual_mac_is_all_that_the_wire_sees, net) for net in BOTH),
     *(Scene(they_lead_in_turn_and_the_virtual_mac_is_all_that_the_wire_sees, Net(n, SECOND)) for n in (4, 6)),
     *(Scene(a_master_answers_with_the_virtual_mac_alone_and_for_nothing_else, net) for net in BOTH),
+    *(Scene(a_backup_sends_nothing_with_the_virtual_mac, Net(n, SECOND)) for n in (4, 6)),
     *(Scene(its_interface_makes_no_address_of_the_mac_and_forwards_like_the_one_below, net) for net in BOTH),
     Scene(what_is_forwarded_finds_its_way_out, SIX),
     Scene(what_a_crash_leaves_is_taken_over_and_its_own_end_moves_nothing),

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scapy.layers.inet import ICMP, IP
+from scapy.layers.inet import ICMP, IP, IPOption
 from scapy.layers.inet6 import (
     ICMPv6EchoReply,
     ICMPv6EchoRequest,
+    ICMPv6MLQuery2,
     ICMPv6ND_NA,
     ICMPv6ND_NS,
     ICMPv6ND_RA,
@@ -18,10 +19,13 @@ from scapy.layers.inet6 import (
     ICMPv6NDOptPrefixInfo,
     ICMPv6NDOptSrcLLAddr,
     IPv6,
+    IPv6ExtHdrHopByHop,
+    RouterAlert,
 )
 from scapy.layers.l2 import ARP, Ether
-from scapy.packet import Packet
+from scapy.packet import Packet, Raw
 
+from tests.packets import checksum
 from tests.system.lab import until
 from tests.system.netns import Host, Keepalived, Lan, Ours, Router, asked, ip, lan
 from tests.system.tap import Tap
@@ -156,6 +160,18 @@ class Stage:
         return (
             Ether(src=self.own, dst=mac) / IPv6(src=link_local(self.neighbour), dst=address) / ICMPv6EchoRequest(id=7)
         )
+
+    def query(self) -> Packet:
+        """Which groups are there members of? To be answered within a tenth of a second."""
+        if self.net.family == 4:
+            start, end = bytes([0x11, 1]), bytes([0, 0, 0, 0, 2, 20, 0, 0])
+            general = start + checksum(start + end).to_bytes(2) + end
+            alert = IPOption(b"\x94\x04\0\0")
+            head = IP(src=self.neighbour.address, dst="224.0.0.1", ttl=1, proto=2, options=[alert])
+            return Ether(src=self.own, dst="01:00:5e:00:00:01") / head / Raw(general)
+        head = IPv6(src=link_local(self.neighbour), dst="ff02::1", hlim=1)
+        hops = IPv6ExtHdrHopByHop(options=[RouterAlert()])
+        return Ether(src=self.own, dst="33:33:00:00:00:01") / head / hops / ICMPv6MLQuery2(mrd=100)
 
     def advertisement(self, prefix: str) -> Packet:
         """Here is a router: make yourself an address of this prefix."""
