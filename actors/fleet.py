@@ -137,7 +137,7 @@ class Fleet:
         company = self.companies.get(name)
         if company is None:
             company = self.companies[name] = Company(self._orders(name))
-            self._launch(company)
+            self._launched(company)
         return company
 
     def abandon(self, id: str) -> None:
@@ -243,8 +243,22 @@ class Fleet:
             company.bridge.send(Recall(tuple(company.said.values())))
         try:
             self._nursery.ask(company.orders.name, theirs.fileno(), msgspec.to_builtins(company.orders))
+        except OSError:
+            company.bridge.close()
+            company.bridge = None
+            raise
         finally:
             theirs.close()
+
+    def _launched(self, company: Company) -> bool:
+        """Whether it could be asked for; if not it is tried again, and who is to live there starts then."""
+        try:
+            self._launch(company)
+        except OSError as error:  # no descriptors, no memory, or just now no nursery
+            log.error("no process", process=company.orders.name, error=str(error))
+            gevent.spawn_later(BEAT, self._replace, company)
+            return False
+        return True
 
     def _ended(self, name: str, pid: int, status: int) -> None:
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
@@ -286,10 +300,8 @@ class Fleet:
             self._replace(company)
 
     def _replace(self, company: Company) -> None:
-        if self._closing:
-            return
-        self._launch(company)
-        self._system.tell(self._system.supervisor, Lost(company.orders.name))
+        if not self._closing and self._launched(company):
+            self._system.tell(self._system.supervisor, Lost(company.orders.name))
 
     def _heard(self, company: Company, frame: Frame) -> None:
         match frame:
@@ -314,6 +326,8 @@ class Fleet:
             gevent.sleep(BEAT)
             now = self._system.clock.now()
             for company in self.companies.values():
+                if company.bridge is None:
+                    continue
                 if company.unanswered is None:
                     company.unanswered = now
                     number, _ = self._ask(company, "alive")

@@ -33,6 +33,9 @@ listen: Callable[..., Any] = monkey.get_original("signal", "signal")
 READ = 1
 PACKET = 1 << 16
 
+AGAIN = 0.5
+"""Seconds until another is tried to be started, after that was impossible."""
+
 Serve = Callable[[int, dict[str, Any]], None]
 """What a new process does with the descriptor of its bridge and its orders; when it returns, the process ends."""
 
@@ -61,6 +64,7 @@ class Nursery:
         theirs.close()
         self._port = ours
         self._watcher: Any = None
+        self._later: Any = None
 
     def open(self) -> None:
         """Begin to hear what it says; needs the event loop."""
@@ -69,7 +73,7 @@ class Nursery:
 
     def ask(self, name: str, end: int, orders: dict[str, Any]) -> None:
         """Have it fork a process that is given the descriptor ``end``. Should it be lost before it has, ``end`` is
-        closed."""
+        closed. Raises OSError when there is none, or no room."""
         packet = json.dumps({"name": name, "orders": orders}).encode()
         try:
             socket.send_fds(self._port, [packet], [end])
@@ -79,13 +83,16 @@ class Nursery:
 
     def kill(self) -> None:
         """End it, because it does not do what it is asked: it is replaced."""
-        os.kill(self.pid, signal.SIGKILL)
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Let it end."""
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher.close()
+        for watcher in (self._watcher, self._later):
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
+        self._watcher = self._later = None
         self._port.close()
 
     def _hear(self) -> None:
@@ -102,22 +109,35 @@ class Nursery:
             self._replace()
 
     def _replace(self) -> None:
-        """Start another: no fork of this process, which has a loop and threads by now. It takes about a second to load;
-        what is asked of it meanwhile waits in the socket."""
+        """Put another in its place, as soon as there is what that takes."""
         self.close()
-        with contextlib.suppress(ChildProcessError):  # libev reaps too, when anything has made it watch for children
-            waitpid(self.pid, 0)  # its socket is closed: it is as good as dead
-        ours, theirs = _pair()
-        self.pid = os.posix_spawn(
+        if self.pid:
+            with contextlib.suppress(ChildProcessError):  # libev reaps too, when anything made it watch for children
+                waitpid(self.pid, 0)  # its socket is closed: it is as good as dead
+            self.pid = 0
+        try:
+            self.pid, self._port = _substitute()
+        except OSError as error:
+            log.error("no nursery", error=str(error))
+            self._later = get_hub().loop.timer(AGAIN)
+            self._later.start(self._replace)
+            return
+        self.open()
+        self.lost()
+
+
+def _substitute() -> tuple[int, Any]:
+    """Start another: no fork of this process, which has a loop and threads by now. It takes about a second to load;
+    what is asked of it meanwhile waits in the socket."""
+    ours, theirs = _pair()
+    with theirs:
+        pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", SUBSTITUTE],
             os.environ | {"PYTHONPATH": ROOT},
             file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
         )
-        theirs.close()
-        self._port = ours
-        self.open()
-        self.lost()
+    return pid, ours
 
 
 def _pair() -> tuple[Any, Any]:
@@ -162,6 +182,8 @@ def _obey(port: Any, living: dict[int, str], serve: Serve) -> bool:
         return False
     if not packet:
         return False
+    if not ends:  # no descriptor was free: who asked sees that it is closed, and asks again
+        return True
     wanted = json.loads(packet)
     pid = fork()
     if not pid:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -181,7 +182,8 @@ class Process:
             case Adjust(orders):
                 self._adjust(msgspec.convert(orders, Orders))
             case Ask(number, question, about):
-                self._bridge.send(Answer(number, ANSWERS[question](self, about)))
+                with suppress(OSError):  # who cannot even look at itself, for want of descriptors, says nothing
+                    self._bridge.send(Answer(number, ANSWERS[question](self, about)))
 
 
 def _alive(process: Process, _: str) -> int:

@@ -142,10 +142,23 @@ def _authentication(instance: VrrpInstance) -> Authentication | None:
 
 
 def _endpoint(instance: VrrpInstance, destinations: tuple[str, ...], protocol: int) -> Endpoint:
-    """Adverts go through the router's own interface, if it has one that they are to go through."""
+    """Adverts go through the router's own interface, if it has one that they are to go through.
+
+    What peers send to the group with the virtual MAC is heard there alone, and what they send with another MAC is heard
+    there too. What they send to an address comes to the interface below, which has it.
+    """
     own = instance.use_vmac if not instance.vmac_xmit_base else ""
-    interface = own or instance.interface
-    return Endpoint(interface, instance.family, instance.vrid, destinations, instance.unicast_ttl, bool(own), protocol)
+    return Endpoint(
+        own or instance.interface,
+        instance.family,
+        instance.vrid,
+        destinations,
+        instance.unicast_ttl,
+        bool(own),
+        protocol,
+        ear="" if own or instance.unicast_peers else instance.use_vmac,
+        below=instance.interface if instance.use_vmac else "",
+    )
 
 
 def _device(instance: VrrpInstance) -> Child:
@@ -153,7 +166,9 @@ def _device(instance: VrrpInstance) -> Child:
     mac = f"00:00:5e:00:0{1 if instance.family == 4 else 2}:{instance.vrid:02x}"
     device = Device(instance.use_vmac, instance.interface, mac, instance.family)
     spec = DeviceSpec(f"device/{instance.name}", device)
-    return Child(spec.id, DeviceActor, (spec,), ("devices",), policy=VITAL)
+    # One with another name, MAC or place is not its successor, and would leave it lying there.
+    identity = f"{device.name} on {device.below} with {device.mac}"
+    return Child(spec.id, DeviceActor, (spec,), ("devices",), policy=VITAL, identity=identity)
 
 
 def _multicast(family: int, defaults: GlobalDefs) -> str:

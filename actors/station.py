@@ -195,7 +195,7 @@ class Station:
     def explain(self) -> list[str]:
         """For an operator: what came over the wire, and what was read there for nobody."""
         packets = [f"  {reason}: {count}" for reason, count in sorted(self.counts.items())]
-        interface = self._spec.endpoint.interface
+        interface = self._spec.endpoint.hears
         nobodys = [f"  {reason}: {count}" for reason, count in sorted(self._wire.discarded(interface).items())]
         return [
             *(["packets:", *packets] if packets else []),

@@ -17,7 +17,7 @@ from actors.core.status import (
     Verdict,
     VrrpStatus,
 )
-from actors.core.tracking import faults, verdict, weigh
+from actors.core.tracking import Tracking
 from actors.core.vrrp import DUE, initial, step
 from actors.core.vrrp_election import advert_seconds
 from actors.core.vrrp_values import (
@@ -70,7 +70,7 @@ class VrrpActor:
         self._station = Station(context, spec, wire, self._heard)
         self._router = spec.router
         self._state = initial(spec.router)
-        self._seen: dict[str, Verdict] = {}
+        self._tracking = Tracking(spec.follows)
         self._kept: dict[str, str] = {}
         self._sources = [source for source in (spec.group, spec.device, spec.closed) if source]
         self._unread = 1 + len(spec.follows) + len(self._sources)
@@ -100,12 +100,12 @@ class VrrpActor:
             case TimerDue(timer):
                 self._ring(timer)
             case LinkStatus(source, up):
-                self._seen[source] = Verdict.OK if up else Verdict.FAILED
+                self._tracking.learn(source, Verdict.OK if up else Verdict.FAILED)
                 if source == self._spec.link:
                     self._move(message)
                 self._consider()
             case CheckStatus(source, verdict):
-                self._seen[source] = verdict
+                self._tracking.learn(source, verdict)
                 self._consider()
             case AddressStatus(source):
                 self._kept[source] = message.fault
@@ -148,7 +148,8 @@ class VrrpActor:
         """For an operator: the role, its cause, the sum of the priority, and what came over the wire."""
         state, spec = self._state, self._spec
         late = f" (this program was {self._late:.3g} ms late itself)" if self._late else ""
-        follows = [f"  {f.source}: {verdict(f, self._seen).value}, weight {f.weight}" for f in spec.follows]
+        said = self._tracking.verdict
+        follows = [f"  {follow.source}: {said(follow.source).value}, weight {follow.weight}" for follow in spec.follows]
         return [
             f"{state.role.value} since: {state.reason}{late}",
             f"priority {state.priority}, of which {self._router.priority} is configured",
@@ -162,13 +163,13 @@ class VrrpActor:
 
     def _faults(self) -> list[str]:
         kept = [fault for _, fault in sorted(self._kept.items()) if fault]
-        return [*self._station.faults(), *kept, *faults(self._spec.follows, self._seen)]
+        return [*self._station.faults(), *kept, *self._tracking.faults()]
 
     def _consider(self) -> None:
         """Tell the machine what has changed of all that speaks for and against the router."""
         if self._unread >= 0:
             return
-        weight = weigh(self._router.priority, self._spec.follows, self._seen)
+        weight = self._router.priority + self._tracking.weight
         if weight != self._told_weight:
             self._told_weight = weight
             self._feed(Weighed(weight))

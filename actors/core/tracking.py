@@ -1,10 +1,14 @@
 """What a router follows, and what that does to it: a fault, or another priority. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from itertools import islice
 
 import msgspec
 
 from actors.core.status import Verdict
+
+TOLD = 5
+"""Faults that are told one by one; more are a number."""
 
 
 class Follow(msgspec.Struct, frozen=True):
@@ -15,25 +19,44 @@ class Follow(msgspec.Struct, frozen=True):
     weight: int = 0
 
 
-Seen = Mapping[str, Verdict]
+class Tracking:
+    """All that a router follows, and what it has heard of it. Each piece of news costs the same, however much that is.
 
+    ``weight`` is what the priority gains by all of it now.
+    """
 
-def verdict(follow: Follow, seen: Seen) -> Verdict:
-    """What is known of it: UNKNOWN, which is not OK, until it has said something."""
-    return seen.get(follow.source, Verdict.UNKNOWN)
+    def __init__(self, follows: Iterable[Follow]) -> None:
+        self.follows = tuple(follows)
+        self.weight = sum(follow.weight for follow in self.follows if follow.weight < 0)
+        self._of: dict[str, list[Follow]] = {}
+        for follow in self.follows:
+            self._of.setdefault(follow.source, []).append(follow)
+        self._seen: dict[str, Verdict] = {}
+        self._bad = dict.fromkeys(follow.source for follow in self.follows if not follow.weight)
 
+    def verdict(self, source: str) -> Verdict:
+        """What is known of it: UNKNOWN, which is not OK, until it has said something."""
+        return self._seen.get(source, Verdict.UNKNOWN)
 
-def faults(follows: Iterable[Follow], seen: Seen) -> list[str]:
-    """What of all that is followed puts the router into FAULT, in words."""
-    bad = [f for f in follows if not f.weight and verdict(f, seen) is not Verdict.OK]
-    return [f"{f.source} is {verdict(f, seen).value}" for f in bad]
+    def learn(self, source: str, verdict: Verdict) -> None:
+        """Take news; of what nobody follows it is none."""
+        was, good = self.verdict(source) is Verdict.OK, verdict is Verdict.OK
+        self._seen[source] = verdict
+        if was is good:
+            return
+        for follow in self._of.get(source, ()):
+            self._turn(follow, good)
 
+    def faults(self) -> list[str]:
+        """What of it puts the router into FAULT, in words."""
+        told = [f"{source} is {self.verdict(source).value}" for source in islice(self._bad, TOLD)]
+        more = len(self._bad) - len(told)
+        return [*told, f"and {more} more"] if more else told
 
-def weigh(priority: int, follows: Iterable[Follow], seen: Seen) -> int:
-    """The configured priority with all weights that count now; it may be outside of 1 to 254."""
-    total = priority
-    for follow in follows:
-        good = verdict(follow, seen) is Verdict.OK
-        if (follow.weight > 0 and good) or (follow.weight < 0 and not good):
-            total += follow.weight
-    return total
+    def _turn(self, follow: Follow, good: bool) -> None:
+        if follow.weight:
+            self.weight += follow.weight if good is (follow.weight > 0) else -follow.weight
+        elif good:
+            self._bad.pop(follow.source, None)
+        else:
+            self._bad[follow.source] = None

@@ -1,9 +1,12 @@
 """The network of a dry run: routers listen to the wire, but say nothing, and take no address."""
 
+from collections.abc import Callable
+
+import msgspec
 import structlog
 
 from actors.core.address import Address
-from actors.planes.network import Device, Endpoint, Rules
+from actors.planes.network import Device, Endpoint, Received, Rules
 from actors.planes.wire import RawWire
 
 log = structlog.get_logger()
@@ -11,6 +14,18 @@ log = structlog.get_logger()
 
 class DryRunWire(RawWire):
     """Hears the other routers, so that roles are what they would be beside them; sends nothing."""
+
+    def open(self, endpoint: Endpoint, source: str, heard: Callable[[Received], None]) -> None:
+        """See `Wire.open`. A router's own interface is not there: what it would hear is heard below."""
+        super().open(_below(endpoint), source, heard)
+
+    def close(self, endpoint: Endpoint) -> None:
+        """See `Wire.close`."""
+        super().close(_below(endpoint))
+
+    def drain(self, endpoint: Endpoint) -> None:
+        """See `Wire.drain`."""
+        super().drain(_below(endpoint))
 
     def send(self, endpoint: Endpoint, destination: str, pdu: bytes) -> None:
         """Nothing: adverts would be one line a second in the log."""
@@ -54,6 +69,11 @@ class DryRunFirewall:
     def stands(self) -> bool:
         """See `Firewall.stands`."""
         return True
+
+
+def _below(endpoint: Endpoint) -> Endpoint:
+    interface = endpoint.below or endpoint.interface
+    return msgspec.structs.replace(endpoint, interface=interface, ear="", below="", borrows=False)
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:

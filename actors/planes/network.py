@@ -24,6 +24,15 @@ class Endpoint(msgspec.Struct, frozen=True):
     borrows: bool = False
     """Whether adverts go out from an address of another interface."""
     protocol: int = PROTOCOL
+    ear: str = ""
+    """The interface that adverts are heard on, when it is not the one that they go out through."""
+    below: str = ""
+    """The interface below the router's own, which is a member of the group too: switches are to know it from there."""
+
+    @property
+    def hears(self) -> str:
+        """The interface that adverts are heard on."""
+        return self.ear or self.interface
 
 
 class Received(msgspec.Struct, frozen=True, tag=True):

@@ -1,5 +1,6 @@
 """How a probe ends: `Passed`, `Failed`, or a crash. `outcome` tells them apart."""
 
+import errno
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -28,17 +29,23 @@ class Failed(Exception):
         return hash(self.detail)
 
 
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+
+
 def outcome(plugin: Any, target: Target) -> Passed | Failed:
     """Probe, and close whatever connection the probe left open.
 
-    `Failed`, OSError and time-outs are a `Failed`. Every other exception is the plugin's crash and passes through, as
-    does TypeError for a probe that returned something else.
+    `Failed`, OSError and time-outs are a `Failed`, but for an OSError that says of this machine that it has no more
+    descriptors or memory, and nothing of the target. Every other exception is the plugin's crash and passes through,
+    as does TypeError for a probe that returned something else.
     """
     try:
         result = plugin.probe(target)
     except Failed as failed:
         return failed
     except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
         return Failed(explain(error))
     finally:
         target.close()

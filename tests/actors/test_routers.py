@@ -157,8 +157,19 @@ def test_in_a_group_a_member_s_own_weights_count_only_if_the_group_says_so(weigh
     ("inside", "endpoint", "below", "where"),
     [
         ("", Endpoint("eth0", 4, 51, ("224.0.0.18",)), "", "eth0"),
-        ("use_vmac", Endpoint("vrrp.51", 4, 51, ("224.0.0.18",), borrows=True), "eth0", "vrrp.51"),
-        ("use_vmac vip0\nvmac_xmit_base", Endpoint("eth0", 4, 51, ("224.0.0.18",)), "eth0", "vip0"),
+        ("use_vmac", Endpoint("vrrp.51", 4, 51, ("224.0.0.18",), borrows=True, below="eth0"), "eth0", "vrrp.51"),
+        (
+            "use_vmac vip0\nvmac_xmit_base",
+            Endpoint("eth0", 4, 51, ("224.0.0.18",), ear="vip0", below="eth0"),
+            "eth0",
+            "vip0",
+        ),
+        (
+            "use_vmac vip0\nvmac_xmit_base\nunicast_peer 10.0.0.9",
+            Endpoint("eth0", 4, 51, ("10.0.0.9",), below="eth0"),
+            "eth0",
+            "vip0",
+        ),
     ],
 )
 def test_a_router_with_an_interface_of_its_own_has_its_addresses_there(
@@ -172,6 +183,20 @@ def test_a_router_with_an_interface_of_its_own_has_its_addresses_there(
     assert (f"link/{where}" in children, f"announcer/{where}" in children) == (True, True)
     if below:
         assert children["device/a"].args[0].device == Device(where, "eth0", "00:00:5e:00:01:33", 4)
+
+
+def test_an_interface_with_another_name_place_or_mac_is_another_interface() -> None:
+    def identity(inside: str, **changes: str) -> str:
+        text = STEM.format(inside=inside, vips="10.0.0.1/24")
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        children = {child.id: child for child in routers(good(text), str, Identity(""))}
+        return children["device/a"].identity
+
+    assert identity("use_vmac x") == identity("use_vmac x\npriority 9") == "x on eth0 with 00:00:5e:00:01:33"
+    assert identity("use_vmac y") == "y on eth0 with 00:00:5e:00:01:33"
+    assert identity("use_vmac x", eth0="eth1") == "x on eth1 with 00:00:5e:00:01:33"
+    assert identity("use_vmac x", **{" 51": " 52"}) == "x on eth0 with 00:00:5e:00:01:34"
 
 
 def test_with_ah_adverts_are_of_another_protocol_and_the_word_is_a_key_and_in_no_repr() -> None:

@@ -59,6 +59,7 @@ MESSAGES: list[Any] = [
     messages.Lost("vrrp"),
     messages.Park("check/web"),
     messages.Revive("check/web", 7),
+    messages.Park("check/web"),
     messages.Shutdown(70),
     ProbeNow(),
     Overdue(),

@@ -20,8 +20,10 @@ class Sys:
         for name in ("all", "default", "lo", "eth0", "vrrp.51", "vrrp.52", "vrrp6.51"):
             for setting in ("arp_ignore", "arp_announce", "accept_local", "promote_secondaries", "rp_filter"):
                 self.set(f"ipv4/conf/{name}/{setting}", "0")
-            for setting in ("addr_gen_mode", "disable_ipv6"):
+            for setting in ("addr_gen_mode", "disable_ipv6", "dad_transmits", "accept_ra", "autoconf"):
                 self.set(f"ipv6/conf/{name}/{setting}", "0")
+            for family in (4, 6):
+                self.set(f"ipv{family}/conf/{name}/forwarding", "0")
 
     def set(self, place: str, value: str) -> None:
         file = self.root / place
@@ -42,7 +44,7 @@ def sys(tmp_path: Path) -> Sys:
 def test_a_device_and_the_one_below_are_prepared_and_the_one_below_is_put_back(sys: Sys) -> None:
     settings = Settings(sys.root)
     settings.prepare(FOUR)
-    own = {"arp_ignore": "1", "accept_local": "1", "promote_secondaries": "1", "addr_gen_mode": "1"}
+    own = {"arp_ignore": "1", "accept_local": "1", "promote_secondaries": "1", "addr_gen_mode": "3"}
     assert sys.of("vrrp.51") == {**own, "disable_ipv6": "1"}
     assert sys.of("eth0") == {"arp_ignore": "1", "arp_announce": "2"}
     settings.prepare(SIX)
@@ -71,6 +73,35 @@ def test_a_device_that_is_made_again_counts_once(sys: Sys) -> None:
     assert sys.of("eth0") == {"arp_ignore": "1", "arp_announce": "2"}
     settings.restore(FOUR)
     assert sys.of("eth0") == {}
+
+
+def test_an_interface_below_that_was_removed_and_is_back_is_set_again(sys: Sys) -> None:
+    settings = Settings(sys.root)
+    sys.set("ipv4/conf/eth0/arp_announce", "1")
+    settings.prepare(FOUR)
+    for setting in ("arp_ignore", "arp_announce"):
+        sys.set(f"ipv4/conf/eth0/{setting}", "0")
+    settings.prepare(FOUR)
+    assert sys.of("eth0") == {"arp_ignore": "1", "arp_announce": "2"}
+    settings.restore(FOUR)
+    assert sys.of("eth0") == {"arp_announce": "1"}, "as it was at first"
+
+
+@pytest.mark.parametrize(("device", "family", "other"), [(FOUR, 4, 6), (SIX, 6, 4)])
+def test_it_forwards_what_comes_to_it_as_the_one_below_does(sys: Sys, device: Device, family: int, other: int) -> None:
+    settings = Settings(sys.root)
+    for each in (family, other):
+        sys.set(f"ipv{each}/conf/eth0/forwarding", "1")
+    settings.prepare(device)
+    own = [(sys.root / f"ipv{each}/conf/{device.name}/forwarding").read_text() for each in (family, other)]
+    assert own == ["1", "0"]
+
+
+def test_what_routers_advertise_makes_no_address_on_it_and_none_is_asked_for(sys: Sys) -> None:
+    for setting in ("dad_transmits", "accept_ra", "autoconf"):
+        sys.set(f"ipv6/conf/vrrp6.51/{setting}", "1")
+    Settings(sys.root).prepare(SIX)
+    assert not {"dad_transmits", "accept_ra", "autoconf"} & sys.of("vrrp6.51").keys()
 
 
 def test_a_filter_for_all_interfaces_becomes_each_one_s_own_but_not_the_router_s(sys: Sys) -> None:

@@ -1,5 +1,6 @@
 """Declaring a checker, describing it, building it, and what its probe may come to."""
 
+import errno
 import ssl
 from typing import Any
 
@@ -249,7 +250,13 @@ def test_what_may_be_expected_of_a_probe_is_a_result(end, result):
 
 @pytest.mark.parametrize(
     ("end", "crash"),
-    [(None, TypeError), (True, TypeError), (KeyError("x"), KeyError), (KeyboardInterrupt(), KeyboardInterrupt)],
+    [
+        (None, TypeError),
+        (True, TypeError),
+        (KeyError("x"), KeyError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (OSError(errno.EMFILE, "Too many open files"), OSError),
+    ],
 )
 def test_anything_else_is_a_crash_and_still_closes_the_connection(end, crash):
     wire = Wire(b"")

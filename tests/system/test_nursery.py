@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,3 +88,17 @@ def test_when_main_ends_what_outlived_the_nursery_ends_in_order_too(ours: Ours) 
     ours.stop()
     until(lambda: not alive(vrrp))
     assert not ours.is_master()
+
+
+def test_a_main_without_descriptors_replaces_nursery_and_processes_once_it_has_some(ours: Ours) -> None:
+    assert ours.process is not None
+    main, before, vrrp = ours.process.pid, nursery(ours), process(ours)
+    usual = resource.prlimit(main, resource.RLIMIT_NOFILE)
+    asked(ours, ask="internals")
+    resource.prlimit(main, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{main}/fd")) - 1, usual[1]))
+    for pid in (before, vrrp):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: "Too many open files" in ours.log.read_text())
+    resource.prlimit(main, resource.RLIMIT_NOFILE, usual)
+    until(lambda: replaced(ours, vrrp), limit=20)
+    becomes_master(ours)

@@ -21,13 +21,14 @@ from actors.planes.network import Device
 
 UP = 0x1  # IFF_UP
 CREATE, EXCLUSIVE = 0x400, 0x200  # NLM_F_*
+PRIVATE = "private"
 
 
 class Found(msgspec.Struct, frozen=True):
-    """An interface that is there: what it is, and what it is on top of (its index)."""
+    """An interface that is there, what it is on top of (its index), and the mode of a macvlan, empty for others."""
 
     index: int
-    kind: str
+    mode: str
     mac: str
     below: int
 
@@ -46,7 +47,7 @@ class NetlinkDevices:
             found = self._found(device.name)
             if found is None:
                 self._ask(RTM_NEWLINK, encode_new(device, below), CREATE | EXCLUSIVE)
-            elif (found.kind, found.mac, found.below) != ("macvlan", device.mac, below):
+            elif (found.mode, found.mac, found.below) != (PRIVATE, device.mac, below):
                 raise PlaneError(f"an interface {device.name} exists already, and is not this router's")
             self._settings.prepare(device)
             index = _index(device.name)
@@ -60,7 +61,7 @@ class NetlinkDevices:
         self._settings.restore(device)
         try:
             found = self._found(device.name)
-            if found is not None and (found.kind, found.mac) == ("macvlan", device.mac):
+            if found is not None and (found.mode, found.mac) == (PRIVATE, device.mac):
                 self._ask(RTM_DELLINK, encode_index(found.index))
         except (Refused, OSError) as error:
             if getattr(error, "number", 0) != errno.ENODEV:
@@ -88,7 +89,7 @@ class NetlinkDevices:
 def encode_new(device: Device, below: int) -> bytes:
     """The payload of RTM_NEWLINK for a private macvlan on the interface with the index ``below``."""
     message = ifinfmsg()
-    data = {"attrs": [("IFLA_MACVLAN_MODE", "private")]}
+    data = {"attrs": [("IFLA_MACVLAN_MODE", PRIVATE)]}
     message["attrs"] = [
         ("IFLA_IFNAME", device.name),
         ("IFLA_LINK", below),
@@ -117,10 +118,10 @@ def decode_found(payload: bytes) -> Found:
     message = ifinfmsg(HEADER.pack(HEADER.size + len(payload), 0, 0, 0, 0) + payload)
     message.decode()
     info = message.get_attr("IFLA_LINKINFO")
-    kind = info.get_attr("IFLA_INFO_KIND") if info else ""
-    return Found(
-        message["index"], kind or "", message.get_attr("IFLA_ADDRESS") or "", message.get_attr("IFLA_LINK") or 0
-    )
+    kind = (info.get_attr("IFLA_INFO_KIND") if info else "") or ""
+    mode = info.get_attr("IFLA_INFO_DATA").get_attr("IFLA_MACVLAN_MODE") if kind == "macvlan" else ""
+    mac, below = message.get_attr("IFLA_ADDRESS") or "", message.get_attr("IFLA_LINK") or 0
+    return Found(message["index"], mode, mac, below)
 
 
 def _encoded(message: Any) -> bytes:

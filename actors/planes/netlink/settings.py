@@ -5,7 +5,6 @@ this machine itself asks through the one below is not to tell of the virtual add
 come in there from neighbours are not to be dropped because the way back is another one (``rp_filter``).
 """
 
-from collections import Counter
 from pathlib import Path
 
 import structlog
@@ -13,6 +12,11 @@ import structlog
 from actors.planes.network import Device
 
 ROOT = Path("/proc/sys/net")
+
+OWN4 = {"arp_ignore": "1", "accept_local": "1", "promote_secondaries": "1", "rp_filter": "0"}
+OWN6 = {"addr_gen_mode": "3", "dad_transmits": "0", "accept_ra": "0", "autoconf": "0"}
+"""What a router's own interface is set to. Its link-local address, without which the kernel asks for no neighbour and
+forwards to none, is a random one: none is made of a virtual MAC (RFC 5798 7.4), and none by what routers advertise."""
 
 BELOW = {"arp_ignore": ("1", ("0",)), "arp_announce": ("2", ("0", "1"))}
 """What the interface below is set to, where it is one of those now."""
@@ -25,39 +29,28 @@ class Settings:
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
-        self._users: Counter[str] = Counter()
-        self._ready: set[str] = set()
+        self._above: dict[str, set[str]] = {}
         self._before: dict[str, dict[str, str]] = {}
 
     def prepare(self, device: Device) -> None:
-        """Set what the device and the one below it need; the device is not up yet."""
+        """Set what the device and the one below it need; the device is not up yet, or is so already."""
         self._strict_paths()
-        name = device.name
-        for setting, value in (
-            ("arp_ignore", "1"),
-            ("accept_local", "1"),
-            ("promote_secondaries", "1"),
-            ("rp_filter", "0"),
-        ):
-            self._write(f"ipv4/conf/{name}/{setting}", value)
-        # No address is made of a virtual MAC (RFC 5798 7.4), and none at all where the router is of IPv4.
-        self._write(f"ipv6/conf/{name}/addr_gen_mode", "1")
-        self._write(f"ipv6/conf/{name}/disable_ipv6", "0" if device.family == 6 else "1")
-        if name in self._ready:
-            return
-        self._ready.add(name)
-        self._users[device.below] += 1
-        if self._users[device.below] == 1:
-            self._before[device.below] = self._lower(device.below)
+        for family, settings in ((4, OWN4), (6, OWN6)):
+            for setting, value in settings.items():
+                self._write(f"ipv{family}/conf/{device.name}/{setting}", value)
+        self._write(f"ipv6/conf/{device.name}/disable_ipv6", "0" if device.family == 6 else "1")
+        if forwarding := self._read(f"ipv{device.family}/conf/{device.below}/forwarding"):
+            self._write(f"ipv{device.family}/conf/{device.name}/forwarding", forwarding)
+        self._above.setdefault(device.below, set()).add(device.name)
+        # One that was removed and is back has all to be told again; what was there first is what comes back.
+        self._before[device.below] = self._lower(device.below) | self._before.get(device.below, {})
 
     def restore(self, device: Device) -> None:
         """Put back what was there."""
-        if device.name not in self._ready:
-            return
-        self._ready.remove(device.name)
-        self._users[device.below] -= 1
-        if not self._users[device.below]:
-            for setting, value in self._before.pop(device.below).items():
+        above = self._above.get(device.below, set())
+        above.discard(device.name)
+        if not above:
+            for setting, value in self._before.pop(device.below, {}).items():
                 self._write(f"ipv4/conf/{device.below}/{setting}", value)
 
     def _lower(self, name: str) -> dict[str, str]:

@@ -107,11 +107,11 @@ class RawWire:
             self._frames = None
 
     def _open(self, endpoint: Endpoint, source: str, heard: Heard) -> None:
-        place = (socket.if_nametoindex(endpoint.interface), endpoint.family, endpoint.protocol)
+        place = (socket.if_nametoindex(endpoint.hears), endpoint.family, endpoint.protocol)
         self._lines[endpoint] = _Line(place, sender(endpoint, source))
         if place not in self._listeners:
-            errors = self.errors.setdefault(endpoint.interface, Counter())
-            self._listeners[place] = Listener(endpoint.interface, endpoint.family, endpoint.protocol, errors)
+            errors = self.errors.setdefault(endpoint.hears, Counter())
+            self._listeners[place] = Listener(endpoint.hears, endpoint.family, endpoint.protocol, errors)
         self._listeners[place].add(endpoint, heard)
 
 

@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 from gevent import get_hub
@@ -42,7 +42,7 @@ class Listener:
         self._protocol = protocol
         self._vrid = 1 + (AH_BYTES if protocol == AH_PROTOCOL else 0)
         self._index = socket.if_nametoindex(interface)
-        self._groups: frozenset[str] = frozenset()
+        self._groups: frozenset[tuple[str, int]] = frozenset()
         self._errors = errors
         self._socket = receiver(interface, family, protocol)
         self._watcher = get_hub().loop.io(self._socket.fileno(), READ)
@@ -96,13 +96,20 @@ class Listener:
 
     def _tune(self) -> None:
         """Join and leave groups, then have the kernel pass these routers' adverts alone."""
-        groups = frozenset(to for each, _ in self.routers.values() for to in each.destinations if is_group(to))
-        for group in self._groups - groups:
-            leave(self._socket, self._family, group, self._index)
-        for group in groups - self._groups:
-            join(self._socket, self._family, group, self._index)
+        groups = frozenset(group for each, _ in self.routers.values() for group in self._groups_of(each))
+        for group, index in self._groups - groups:
+            leave(self._socket, self._family, group, index)
+        for group, index in groups - self._groups:
+            join(self._socket, self._family, group, index)
         self._groups = groups
         attach(self._socket, vrid_program(self._family, self.routers, self._vrid))
+
+    def _groups_of(self, endpoint: Endpoint) -> Iterator[tuple[str, int]]:
+        """Each with the index of an interface that joins it."""
+        for group in filter(is_group, endpoint.destinations):
+            yield group, self._index
+            if endpoint.below:
+                yield group, socket.if_nametoindex(endpoint.below)
 
 
 def _received_4(data: bytes, protocol: int) -> Received | Reject:

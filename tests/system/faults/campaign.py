@@ -36,6 +36,7 @@ STEPS: tuple[Step, ...] = (
     steps.misbehave,
     steps.hinder_the_log,
     steps.reload,
+    steps.starve_of_descriptors,
     steps.lose_a_server,
     steps.lose_the_peer,
     network_steps.spoil_a_cable,

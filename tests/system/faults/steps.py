@@ -5,6 +5,7 @@ The choices come from ``random`` alone, so that a seed brings them back; how far
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import time
@@ -137,6 +138,21 @@ def reload(scene: Scene) -> None:
     _signal(program, "main", signal.SIGHUP)
 
 
+def starve_of_descriptors(scene: Scene) -> None:
+    """A process can open no file and no socket for a while; with luck another has to be replaced meanwhile."""
+    program, name, seconds = scene.program(), scene.random.choice(PROCESSES), scene.last(0.5, 4)
+    killed = scene.random.choice(("", "vrrp", "checkers-1", "nursery", "scripts"))
+    also = f", and kill -9 {killed}" if killed else ""
+    scene.tell(f"{name} of {program.name} can open nothing for {seconds} s{also}")
+    pids = program.processes()
+    usual = _allow(pids[name], len(os.listdir(f"/proc/{pids[name]}/fd"))) if name in pids else 0
+    if killed in pids:
+        os.kill(pids[killed], signal.SIGKILL)
+    time.sleep(seconds)
+    for pid in program.processes().values():  # what it has forked meanwhile is as poor as it was
+        _allow(pid, usual)
+
+
 def lose_a_server(scene: Scene) -> None:
     """A server dies and comes back."""
     address, seconds = scene.random.choice(tuple(scene.stage.servers)), scene.last(0.2, 3)
@@ -154,6 +170,15 @@ def lose_the_peer(scene: Scene) -> None:
         scene.stage.three.host.forget(address)
     time.sleep(scene.last(0.2, 1))
     scene.stage.three.start()
+
+
+def _allow(pid: int, descriptors: int) -> int:
+    """Let a process have so many at most; how many it might have before."""
+    with contextlib.suppress(ProcessLookupError):
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors or hard, hard))
+        return soft
+    return 0
 
 
 def _signal(program: Program, name: str, number: int) -> int:
