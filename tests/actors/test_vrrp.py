@@ -105,6 +105,8 @@ class MemoryLinks:
 class Lan:
     """One router with its link and addresses, under a supervisor."""
 
+    wires: type[MemoryWire] = MemoryWire
+
     def __init__(
         self,
         follows: tuple[Follow, ...] = (),
@@ -114,7 +116,7 @@ class Lan:
         **router: object,
     ) -> None:
         self.tracks_source = tracks_source
-        self.wire, self.links = MemoryWire(), MemoryLinks()
+        self.wire, self.links = self.wires(), MemoryLinks()
         self.addresses = MemoryAddresses(self.links)
         self.follows, self.source, self.destinations = follows, source, destinations
         ports = {"wire": self.wire, "addresses": self.addresses, "links": self.links}
