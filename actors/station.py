@@ -83,6 +83,8 @@ class Station:
         self._device = DeviceStatus(spec.device)
         self._fault = ""
         self._warnings = Repeats(QUIET)
+        self._encoded: dict[tuple[int, str], bytes] = {}
+        self._last: tuple[Received, Heard] | None = None
 
     def faults(self) -> list[str]:
         """What keeps the router from speaking, in words."""
@@ -105,6 +107,8 @@ class Station:
         before, self.address = self.address, self._spec.source or self._source_on(link)
         if before != self.address or self._can_speak() != self.is_open:
             self._expected = msgspec.structs.replace(self._expected, own=self.address)
+            self._encoded.clear()
+            self._last = None
             self.reopen()
         return before != self.address
 
@@ -127,6 +131,8 @@ class Station:
         try:
             self._wire.open(self._spec.endpoint, self.address, self._heard)
             self.is_open = True
+            for destination in self._spec.endpoint.destinations:  # ready when there is no time to lose
+                self._encode(self._spec.router.priority, destination)
         except PlaneError as error:
             self._fault = str(error)
 
@@ -156,7 +162,13 @@ class Station:
     # Adverts
 
     def hear(self, received: Received) -> Heard | None:
-        """What the machine is told of a packet; adverts that do not count change nothing but a counter."""
+        """What the machine is told of a packet; adverts that do not count change nothing but a counter.
+
+        One that is as the one before it, as nearly all are, means the same, and is not looked into.
+        """
+        if self._last is not None and self._last[0] == received:
+            self.counts["heard"] += 1
+            return self._last[1]
         expected, ends = self._expected, (received.source, received.destination)
         advert = decode_advert(received.pdu, *ends, expected.family, expected.v3_checksum_as_v2)
         fault = advert if isinstance(advert, Reject) else validate(advert, Header(*ends, received.ttl), expected)
@@ -165,23 +177,31 @@ class Station:
             return None
         assert isinstance(advert, Advert)
         self.counts["heard"] += 1
-        for remark in remarks(advert, expected):
+        odd = remarks(advert, expected)
+        for remark in odd:
             self.note("advert is odd", remark.oddity.value, detail=remark.detail, peer=received.source)
-        return Heard(advert.priority, advert.interval_cs, received.source)
+        heard = Heard(advert.priority, advert.interval_cs, received.source)
+        if not odd:
+            self._last = received, heard
+        return heard
 
     def send(self, priority: int) -> None:
         """To each destination, whatever became of the one before: a peer that hears nothing takes over."""
         if not self.is_open:
             return
-        advert = msgspec.structs.replace(self._spec.advert, priority=priority)
-        as_v2 = self._spec.expected.v3_checksum_as_v2
         for destination in self._spec.endpoint.destinations:
-            pdu = encode_advert(advert, self.address, destination, as_v2)
+            pdu = self._encoded.get((priority, destination)) or self._encode(priority, destination)
             try:
                 self._wire.send(self._spec.endpoint, destination, pdu)
                 self.counts["sent"] += 1
             except PlaneError as error:
                 self.note("advert not sent", f"not sent to {destination}", detail=str(error), peer=destination)
+
+    def _encode(self, priority: int, destination: str) -> bytes:
+        advert = msgspec.structs.replace(self._spec.advert, priority=priority)
+        pdu = encode_advert(advert, self.address, destination, self._spec.expected.v3_checksum_as_v2)
+        self._encoded[priority, destination] = pdu
+        return pdu
 
     def note(self, event: str, reason: str, **facts: str) -> None:
         """Counted each time, told once in a while."""

@@ -8,9 +8,9 @@ from ipaddress import ip_address
 
 from gevent import get_hub
 
-from actors.core.packet import decode_datagram
 from actors.core.packet_values import Reason, Reject
 from actors.planes.network import Endpoint, Received
+from actors.planes.wire.reception import Reception
 from actors.planes.wire.sockets import attach, join, leave, receiver, vrid_program
 
 READ = 1
@@ -21,9 +21,6 @@ BURST = 64
 
 BACKLOG = 4096
 """Packets that a drain hands over at most: more than the buffer holds, so that a flood cannot keep it for ever."""
-
-LENGTH = 65535
-ANCILLARY = 256
 
 Heard = Callable[[Received], None]
 
@@ -42,6 +39,7 @@ class Listener:
         self._groups: frozenset[str] = frozenset()
         self._errors = errors
         self._socket = receiver(interface, family)
+        self._reception = Reception(self._socket, family)
         self._watcher = get_hub().loop.io(self._socket.fileno(), READ)
         self._watcher.start(self._read)
 
@@ -69,7 +67,7 @@ class Listener:
     def _read(self, limit: int = BURST) -> None:
         for _ in range(limit):
             try:
-                data, ancillary, _, sender = self._socket.recvmsg(LENGTH, ANCILLARY)
+                received = self._reception.read()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -77,7 +75,7 @@ class Listener:
                     return
                 self._errors[errno.errorcode.get(error.errno or 0, "?")] += 1
                 continue
-            self._tell(_received_4(data) if self._family == 4 else _received_6(data, ancillary, sender[0]))
+            self._tell(received)
 
     def _tell(self, received: Received | Reject) -> None:
         """What the kernel passes besides the routers' adverts is counted: see `vrid_program`."""
@@ -99,26 +97,6 @@ class Listener:
             join(self._socket, self._family, group, self._index)
         self._groups = groups
         attach(self._socket, vrid_program(self._family, self.routers))
-
-
-def _received_4(data: bytes) -> Received | Reject:
-    datagram = decode_datagram(data)
-    if isinstance(datagram, Reject):
-        return datagram
-    header = datagram.header
-    return Received(datagram.pdu, header.source, header.destination, header.ttl)
-
-
-def _received_6(data: bytes, ancillary: list[tuple[int, int, bytes]], sender: str) -> Received:
-    facts = {kind: value for level, kind, value in ancillary if level == socket.IPPROTO_IPV6}
-    hops = facts.get(socket.IPV6_HOPLIMIT)
-    destination = facts.get(socket.IPV6_PKTINFO, b"")[:16].ljust(16, b"\0")
-    return Received(
-        data,
-        sender.partition("%")[0],
-        socket.inet_ntop(socket.AF_INET6, destination),
-        int.from_bytes(hops, "little") if hops else None,
-    )
 
 
 def is_group(address: str) -> bool:
