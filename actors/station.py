@@ -86,6 +86,8 @@ class Station:
         self._device = DeviceStatus(spec.device)
         self._fault = ""
         self._warnings = Repeats(QUIET)
+        self._encoded: dict[int, list[tuple[str, bytes]]] = {}
+        self._last: tuple[Received, Heard] | None = None
 
     def faults(self) -> list[str]:
         """What keeps the router from speaking, in words."""
@@ -108,6 +110,8 @@ class Station:
         before, self.address = self.address, self._spec.source or self._source_on(link)
         if before != self.address or self._can_speak() != self.is_open:
             self._expected = msgspec.structs.replace(self._expected, own=self.address)
+            self._encoded.clear()
+            self._last = None
             self.reopen()
         return before != self.address
 
@@ -130,6 +134,8 @@ class Station:
         try:
             self._wire.open(self._spec.endpoint, self.address, self._heard)
             self.is_open = True
+            if self._seal.is_constant:
+                self._packets(self._spec.router.priority)  # ready when there is no time to lose
         except PlaneError as error:
             self._fault = str(error)
 
@@ -159,7 +165,13 @@ class Station:
     # Adverts
 
     def hear(self, received: Received) -> Heard | None:
-        """What the machine is told of a packet; adverts that do not count change nothing but a counter."""
+        """What the machine is told of a packet; adverts that do not count change nothing but a counter.
+
+        One that is as the one before it, as nearly all are, means the same, and is not looked into.
+        """
+        if self._last is not None and self._last[0] == received:
+            self.counts["heard"] += 1
+            return self._last[1]
         header = Header(received.source, received.destination, received.ttl, received.raw)
         advert = self._seal.read(received.pdu, header)
         fault = advert if isinstance(advert, Reject) else validate(advert, header, self._expected)
@@ -168,22 +180,34 @@ class Station:
             return None
         assert isinstance(advert, Advert)
         self.counts["heard"] += 1
-        for remark in (*self._seal.remarks(), *remarks(advert, self._expected)):
+        odd = (*self._seal.remarks(), *remarks(advert, self._expected))
+        for remark in odd:
             self.note("advert is odd", remark.oddity.value, detail=remark.detail, peer=received.source)
-        return Heard(advert.priority, advert.interval_cs, received.source)
+        heard = Heard(advert.priority, advert.interval_cs, received.source)
+        if not odd and self._seal.is_constant:
+            self._last = received, heard
+        return heard
 
     def send(self, priority: int) -> None:
         """To each destination, whatever became of the one before: a peer that hears nothing takes over."""
         if not self.is_open:
             return
-        advert = msgspec.structs.replace(self._spec.advert, priority=priority)
-        endpoint = self._spec.endpoint
-        for destination, packet in self._seal.write(advert, self.address, endpoint.destinations):
+        for destination, packet in self._packets(priority):
             try:
-                self._wire.send(endpoint, destination, packet)
+                self._wire.send(self._spec.endpoint, destination, packet)
                 self.counts["sent"] += 1
             except PlaneError as error:
                 self.note("advert not sent", f"not sent to {destination}", detail=str(error), peer=destination)
+
+    def _packets(self, priority: int) -> list[tuple[str, bytes]]:
+        """What goes to each destination; made once, where the same may be said again."""
+        known = self._encoded.get(priority)
+        if known is None:
+            advert = msgspec.structs.replace(self._spec.advert, priority=priority)
+            known = self._seal.write(advert, self.address, self._spec.endpoint.destinations)
+            if self._seal.is_constant:
+                self._encoded[priority] = known
+        return known
 
     def note(self, event: str, reason: str, **facts: str) -> None:
         """Counted each time, told once in a while."""

@@ -57,6 +57,9 @@ class TimerDue(Message, frozen=True):
     timer: Timer
 
 
+RINGS = {timer: TimerDue(timer) for timer in Timer}
+
+
 class VrrpActor:
     """Adverts come from the wire's callback as messages, so that all that the machine hears has one order.
 
@@ -255,6 +258,8 @@ class VrrpActor:
         self._state, actions = step(self._router, self._state, event)
         for action in actions:
             self._perform(action, fired)
+        if self._state == before:  # as nearly always: another advert, sent or heard
+            return
         if self._state.role is not before.role:
             self._late = 1000 * (self._context.now() - self._fired_at) if fired else 0.0
             late = {"late_ms": round(self._late, 3)} if fired else {}
@@ -281,7 +286,7 @@ class VrrpActor:
 
     def _arm(self, timer: Timer, when: float) -> None:
         self._due[timer] = when
-        self._context.at(timer.value, when, TimerDue(timer))
+        self._context.at(timer.value, when, RINGS[timer])
 
     def _publish(self) -> None:
         if not self._begun:

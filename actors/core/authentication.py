@@ -14,7 +14,12 @@ Authentication = HeaderKey | TrailerKeys
 
 
 class Seal(Protocol):
-    """One router's side of it. No clock, no wire: whoever has them asks."""
+    """One router's side of it. No clock, no wire: whoever has them asks.
+
+    ``is_constant``: the same advert gives the same packets, and the same packet means the same, again and again.
+    """
+
+    is_constant: bool
 
     def write(self, advert: Advert, source: str, destinations: Iterable[str]) -> list[tuple[str, bytes]]:
         """The packets that tell the advert to each destination, in their order."""
@@ -28,6 +33,8 @@ class Seal(Protocol):
 
 class Unsealed:
     """See `Seal`. Adverts as they are; a password may be in them."""
+
+    is_constant = True
 
     def __init__(self, family: int = 4, v3_checksum_as_v2: bool = False) -> None:
         self._family = family

@@ -48,6 +48,8 @@ class SealedHeader:
     so that it does not depend on having heard what the others, or it itself before a crash, have sent.
     """
 
+    is_constant = False
+
     def __init__(self, key: HeaderKey, ttl: int, wall: Callable[[], float]) -> None:
         self._word = key.word
         self._ttl = ttl

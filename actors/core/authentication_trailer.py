@@ -54,6 +54,8 @@ class TrailerKeys(msgspec.Struct, frozen=True, tag=True):
 class SealedTrailer:
     """See `actors.core.authentication.Seal`. ``wall`` is seconds since 1970; ``peers`` are empty with multicast."""
 
+    is_constant = False
+
     def __init__(
         self,
         keys: TrailerKeys,

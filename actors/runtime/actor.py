@@ -1,5 +1,6 @@
 """What an actor is, and what it is given: the class that an author writes, and the `Context`, its whole world."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,15 +30,23 @@ class Actor(Protocol):
         """Called once, last, when told to `Stop`; not after a crash. ``final``: no successor follows."""
 
 
-class Due:
-    """A timer that has rung and lies in a mailbox; dropped unreceived when it was cancelled or replaced meanwhile."""
+NEVER = math.inf
 
-    __slots__ = ("generation", "message", "name")
 
-    def __init__(self, name: str, generation: int, message: Any) -> None:
+class Alarm:
+    """A timer, and what lies in the mailbox when it has rung; dropped unreceived when it was changed meanwhile.
+
+    The clock calls at ``calls``. A timer that is put off, or cancelled, stays with the clock as it is, and when that
+    calls looks at ``when`` it is to ring: a timer that is put off all the time costs the clock next to nothing.
+    """
+
+    __slots__ = ("calls", "message", "name", "when")
+
+    def __init__(self, name: str, calls: float) -> None:
         self.name = name
-        self.generation = generation
-        self.message = message
+        self.calls = calls
+        self.when = calls
+        self.message: Any = None
 
 
 class Context:
@@ -58,7 +67,7 @@ class Context:
         self.busy = False
         self._system = system
         self._mail: deque[Any] | None = None
-        self._timers: dict[str, int] | None = None
+        self._timers: dict[str, Alarm] | None = None
 
     @property
     def log(self) -> Any:
@@ -102,12 +111,18 @@ class Context:
             when = -(-when // grain) * grain
         if self._timers is None:
             self._timers = {}
-        generation = self._timers[name] = self._system.next_generation()
-        self._system.clock.call_at(when, self._ring, name, generation, message)
+        alarm = self._timers.get(name)
+        if alarm is None or alarm.calls > when:
+            alarm = self._timers[name] = Alarm(name, when)
+            self._system.clock.call_at(when, self._ring, alarm)
+        alarm.when, alarm.message = when, message
 
     def cancel(self, name: str) -> None:
         """Disarm a timer, also one that has rung and lies in the mailbox; an unknown one is fine."""
-        if self._timers is not None:
+        alarm = self._timers.get(name) if self._timers else None
+        if alarm is not None and alarm.calls < NEVER:
+            alarm.when, alarm.message = NEVER, None
+        elif self._timers is not None:
             self._timers.pop(name, None)
 
     @property
@@ -128,9 +143,9 @@ class Context:
         """For the runtime: the next message that is still wanted, None when there is none."""
         while self._mail:
             message = self._mail.popleft()
-            if type(message) is not Due:
+            if type(message) is not Alarm:
                 return message
-            if self._is_armed(message.name, message.generation):
+            if self._is_armed(message):
                 self.cancel(message.name)
                 return message.message
         self._mail = None
@@ -141,12 +156,20 @@ class Context:
         self.alive = False
         self._mail = self._timers = None
 
-    def _is_armed(self, name: str, generation: int) -> bool:
-        return self._timers is not None and self._timers.get(name) == generation
+    def _is_armed(self, alarm: Alarm) -> bool:
+        return self._timers is not None and self._timers.get(alarm.name) is alarm
 
-    def _ring(self, name: str, generation: int, message: Any) -> None:
-        if self._is_armed(name, generation):
-            self._system.deliver(self, Due(name, generation, message))
+    def _ring(self, alarm: Alarm) -> None:
+        if not self._is_armed(alarm):
+            return
+        is_due = alarm.when <= alarm.calls
+        alarm.calls = NEVER if is_due else alarm.when
+        if is_due:
+            self._system.deliver(self, alarm)
+        elif alarm.when < NEVER:
+            self._system.clock.call_at(alarm.when, self._ring, alarm)
+        else:
+            self.cancel(alarm.name)
 
 
 Factory = Callable[..., Any]

@@ -100,12 +100,11 @@ class LoopClock:
         self._timer.arm(when)
 
     def _serve(self) -> None:
-        self._timer.clear()
         now = time.monotonic()
         while calls := self._agenda.pop(now):
             for callback, args in calls:
                 callback(*args)
-        self._arm(self._agenda.first())
+        self._arm(self._agenda.first())  # which also takes note that it has fired
 
 
 class ManualClock:

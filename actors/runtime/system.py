@@ -110,7 +110,7 @@ class System:
         return self._contexts.get(id)
 
     def next_generation(self) -> int:
-        """A number never given before, for timers and incarnations."""
+        """A number never given before, for incarnations."""
         self._generation += 1
         return self._generation
 

@@ -30,17 +30,13 @@ class TimerFd:
         self._at = ctypes.byref(self._times)
 
     def arm(self, when: float) -> None:
-        """Fire at ``when``, at once if that has passed, and not when it was to fire before. Infinity is never."""
+        """Fire at ``when``, at once if that has passed, and not when it was to fire before. Infinity is never.
+
+        That it has fired already is forgotten: until ``when``, ``fd`` is not readable.
+        """
         at = 0 if when == math.inf else max(1, round(when * NANO))
         self._times.s, self._times.ns = divmod(at, NANO)
         LIBC.timerfd_settime(self.fd, TFD_TIMER_ABSTIME, self._at, None)
-
-    def clear(self) -> None:
-        """Take note that it has fired; it need not have."""
-        try:
-            os.read(self.fd, 8)
-        except BlockingIOError:
-            return
 
     def close(self) -> None:
         """Give the descriptor back."""

@@ -90,6 +90,31 @@ def test_an_advert_with_other_addresses_is_heard_and_remarked_on() -> None:
     assert (lan.role, counts(lan)) == ("BACKUP", {"heard": 1, "heard with other addresses": 1})
 
 
+def test_an_advert_as_the_one_before_it_is_heard_until_what_it_is_held_against_is_another() -> None:
+    lan = Lan()
+    hear(lan, forged(), forged(), forged(ttl=254), forged())
+    assert counts(lan) == {"heard": 3, "the TTL or hop limit is not 255": 1}
+    lan.links.become(LinkEvent("eth0", True, UP.mac, ("10.0.0.2",)))
+    lan.world.advance(0)
+    hear(lan, forged())
+    assert counts(lan) == {"heard": 3, "the TTL or hop limit is not 255": 1, "sent from our own address": 1}
+
+
+def test_an_odd_advert_is_remarked_on_each_time() -> None:
+    lan = Lan()
+    lan.world.advance(4.0)
+    hear(lan, *[forged(Advert(2, 51, 200, 100, ("10.0.0.99",)))] * 3)
+    assert counts(lan) == {"heard": 3, "heard with other addresses": 3}
+
+
+def test_with_another_address_adverts_are_summed_anew() -> None:
+    lan = Lan(version=3)
+    lan.world.advance(4.0)
+    lan.links.become(LinkEvent("eth0", True, UP.mac, ("10.0.0.5",)))
+    lan.world.advance(2.0)  # the wire takes no advert whose checksum is not of its source
+    assert {advert.priority for advert in lan.wire.sent} == {100}
+
+
 def warned(lines: list[Any]) -> list[tuple[str, ...]]:
     """The warnings among log lines: what, why, of whom, and how many were held back."""
     told = ("event", "reason", "detail", "peer", "more_like_it")

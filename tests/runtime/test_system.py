@@ -173,6 +173,47 @@ class TestTimers:
             story.clear()
         assert rung == rings
 
+    def test_one_that_is_put_off_again_and_again_costs_the_clock_a_call_each_time_that_it_would_have_rung(
+        self, bench: Bench, story: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[float] = []
+        call_at = bench.clock.call_at
+
+        def noted(when: float, *call: Any) -> None:
+            asked.append(when)
+            call_at(when, *call)
+
+        monkeypatch.setattr(bench.clock, "call_at", noted)
+        for _ in range(50):
+            bench.system.tell("a", lambda context: context.after("t", 1.0, "ding"))
+            bench.advance(0.125)
+        assert asked == [1.0, 1.875, 2.75, 3.625, 4.5, 5.375, 6.25, 7.125]
+        bench.advance(0.874)
+        assert "ding" not in story
+        bench.advance(0.001)
+        assert story.count("ding") == 1
+
+    @pytest.mark.parametrize(("delay", "rings_at"), [(0.25, 0.75), (0.5, 1.0), (3.0, 3.5)])
+    def test_one_that_was_cancelled_and_is_set_again_rings_at_the_new_time_alone(
+        self, bench: Bench, story: list[Any], delay: float, rings_at: float
+    ) -> None:
+        bench.system.tell("a", lambda context: context.after("t", 1.0, "old"))
+        bench.advance(0.5)
+        bench.system.tell("a", lambda context: (context.cancel("t"), context.after("t", delay, "new")))
+        bench.advance(rings_at - 0.5 - 0.125)
+        assert "new" not in story
+        bench.advance(0.125)
+        assert story.count("new") == 1
+        bench.advance(10.0)
+        assert (story.count("old"), story.count("new")) == (0, 1)
+
+    def test_one_that_was_cancelled_is_forgotten_by_the_clock_in_the_end(self, bench: Bench, story: list[Any]) -> None:
+        bench.system.tell("a", lambda context: (context.after("t", 1.0, "old"), context.cancel("t")))
+        bench.advance(5.0)
+        bench.system.tell("a", lambda context: context.after("t", 1.0, "new"))
+        bench.advance(5.0)
+        assert (story.count("old"), story.count("new")) == (0, 1)
+
     def test_with_a_grain_it_rings_at_the_next_multiple_with_all_the_others(
         self, bench: Bench, story: list[Any]
     ) -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from bench.failover import Frame
 from bench.footprint import AIMS, ours
 from bench.jitter import LOADS, lateness, measured
+from tests.system.capture import Advert
 
 
 def test_every_process_is_counted_and_all_together_take_little_more_than_is_aimed_at(tmp_path: Path) -> None:
@@ -16,8 +16,9 @@ def test_every_process_is_counted_and_all_together_take_little_more_than_is_aime
 
 def test_an_advert_is_as_late_as_the_silence_before_it_was_too_long() -> None:
     times = (0.0, 0.1, 0.25, 0.3, 0.402)
-    frames = [Frame(at, "", 51, 150, "") for at in times] + [Frame(0.35, "", 52, 150, ""), Frame(0.36, "", 51, 0, "")]
-    assert [round(late, 6) for late in lateness(frames, 51, 0.1)] == [0, 0, 2, 50]
+    others = [Advert(0.35, "", 3, 52, 150, 0.1), Advert(0.36, "", 3, 51, 0, 0.1)]
+    adverts = [Advert(at, "", 3, 51, 150, 0.1) for at in times] + others
+    assert [round(late, 6) for late in lateness(adverts, 51, 0.1)] == [0, 0, 2, 50]
 
 
 def test_all_three_routers_are_heard_under_load() -> None:

@@ -9,9 +9,9 @@ from ipaddress import ip_address
 from gevent import get_hub
 
 from actors.core.authentication_header import AH_BYTES
-from actors.core.packet import decode_datagram
 from actors.core.packet_values import AH_PROTOCOL, Reason, Reject
 from actors.planes.network import Endpoint, Received
+from actors.planes.wire.reception import Reception
 from actors.planes.wire.sockets import attach, join, leave, receiver, vrid_program
 
 READ = 1
@@ -22,9 +22,6 @@ BURST = 64
 
 BACKLOG = 4096
 """Packets that a drain hands over at most: more than the buffer holds, so that a flood cannot keep it for ever."""
-
-LENGTH = 65535
-ANCILLARY = 256
 
 Heard = Callable[[Received], None]
 
@@ -45,6 +42,7 @@ class Listener:
         self._groups: frozenset[tuple[str, int]] = frozenset()
         self._errors = errors
         self._socket = receiver(interface, family, protocol)
+        self._reception = Reception(self._socket, family, protocol)
         self._watcher = get_hub().loop.io(self._socket.fileno(), READ)
         self._watcher.start(self._read)
 
@@ -72,7 +70,7 @@ class Listener:
     def _read(self, limit: int = BURST) -> None:
         for _ in range(limit):
             try:
-                data, ancillary, _, sender = self._socket.recvmsg(LENGTH, ANCILLARY)
+                received = self._reception.read()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -80,8 +78,7 @@ class Listener:
                     return
                 self._errors[errno.errorcode.get(error.errno or 0, "?")] += 1
                 continue
-            of_4 = self._family == 4
-            self._tell(_received_4(data, self._protocol) if of_4 else _received_6(data, ancillary, sender[0]))
+            self._tell(received)
 
     def _tell(self, received: Received | Reject) -> None:
         """What the kernel passes besides the routers' adverts is counted: see `vrid_program`."""
@@ -110,26 +107,6 @@ class Listener:
             yield group, self._index
             if endpoint.below:
                 yield group, socket.if_nametoindex(endpoint.below)
-
-
-def _received_4(data: bytes, protocol: int) -> Received | Reject:
-    datagram = decode_datagram(data, protocol)
-    if isinstance(datagram, Reject):
-        return datagram
-    header = datagram.header
-    return Received(datagram.pdu, header.source, header.destination, header.ttl, header.raw)
-
-
-def _received_6(data: bytes, ancillary: list[tuple[int, int, bytes]], sender: str) -> Received:
-    facts = {kind: value for level, kind, value in ancillary if level == socket.IPPROTO_IPV6}
-    hops = facts.get(socket.IPV6_HOPLIMIT)
-    destination = facts.get(socket.IPV6_PKTINFO, b"")[:16].ljust(16, b"\0")
-    return Received(
-        data,
-        sender.partition("%")[0],
-        socket.inet_ntop(socket.AF_INET6, destination),
-        int.from_bytes(hops, "little") if hops else None,
-    )
 
 
 def is_group(address: str) -> bool:
