@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from tests.packets import IPV4, IPV6
 from tests.system.netns import Host
 
-CLONE_NEWNET, SO_TIMESTAMPNS = 0x40000000, 35
+CLONE_NEWNET, SO_RCVBUFFORCE, SO_TIMESTAMPNS = 0x40000000, 33, 35
 
 
 class Seen(NamedTuple):
@@ -47,7 +47,7 @@ class Tap:
         self._in, self._out = inside(host, lambda: tuple(map(opened, (3, 0))))  # 3: ETH_P_ALL
         self._in.setblocking(False)
         self._in.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self._in.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self._in.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
         self.seen: list[Seen] = []
 
     def __enter__(self) -> "Tap":

@@ -29,3 +29,10 @@ def test_kills_are_counted_and_what_they_cost_is_told() -> None:
     printed = bench("kills", "--kills", "1", "--mains", "1")
     assert printed.count("1 kills of the VRRP process, the backup took over 0 times") == 2
     assert re.search(r"1 kills of main: address off after [0-9.]+ ms.*addresses left behind: 0", printed)
+
+
+def test_what_adverts_cost_is_measured_beside_keepalived_and_none_takes_over_before_its_limit() -> None:
+    printed = bench("adverts", "--instances", "10", "--intervals", "0.1", "--seconds", "1", "--settle", "1")
+    for what in ("CPU for an advert sent", "CPU for an advert received", "beyond own limit, worst", "PSS of all"):
+        (found,) = re.findall(rf"{what}, \w+ *│ (\S+) *│ (\S+) ", printed)
+        assert all(float(value) > 0 for value in found), printed
