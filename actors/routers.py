@@ -149,7 +149,9 @@ def _device(instance: VrrpInstance) -> Child:
     mac = f"00:00:5e:00:0{1 if instance.family == 4 else 2}:{instance.vrid:02x}"
     device = Device(instance.use_vmac, instance.interface, mac, instance.family)
     spec = DeviceSpec(f"device/{instance.name}", device)
-    return Child(spec.id, DeviceActor, (spec,), ("devices",), policy=VITAL)
+    # With another name or MAC, or elsewhere, it is another device: nobody would find the old one to remove it.
+    identity = f"{device.name} {device.mac} {device.below}"
+    return Child(spec.id, DeviceActor, (spec,), ("devices",), policy=VITAL, identity=identity)
 
 
 def _multicast(family: int, defaults: GlobalDefs) -> str:
