@@ -117,6 +117,18 @@ def test_another_interface_or_vrid_makes_another_router_of_it_and_nothing_else_d
     assert identity(**{"51": "52"}) == "eth0 IPv4 52"
 
 
+def test_another_name_or_mac_or_interface_below_makes_another_device_of_it() -> None:
+    def identity(inside: str, **changes: str) -> str:
+        text = STEM.format(vips="10.0.0.1", inside=inside)
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        return {child.id: child for child in routers(good(text), str, Identity(""))}["device/a"].identity
+
+    assert identity("use_vmac v") == identity("use_vmac v\npriority 90") == "v 00:00:5e:00:01:33 eth0"
+    assert identity("use_vmac w") == "w 00:00:5e:00:01:33 eth0"
+    assert identity("use_vmac v", **{"51": "52", "eth0": "eth1"}) == "v 00:00:5e:00:01:34 eth1"
+
+
 GROUPED = """
 RT_TCP_CHECK db {{
     connect_ip 10.0.0.9

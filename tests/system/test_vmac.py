@@ -181,6 +181,20 @@ def test_what_a_crash_left_is_taken_over_and_what_somebody_removes_is_made_again
     assert devices(ours.host) == {}
 
 
+def test_a_reload_with_another_vrid_or_name_makes_another_interface_and_leaves_none_behind(
+    wire: Lan, tmp_path: Path
+) -> None:
+    ours = Ours(wire.host(), tmp_path, conf(150, "use_vmac own"))
+    with started(ours):
+        until(lambda: holds(ours.host, "own", "10.99.0.100/24"))
+        for vrid, name, mac in ((52, "own", "00:00:5e:00:01:34"), (52, "other", "00:00:5e:00:01:34")):
+            text = conf(150, f"use_vmac {name}").replace("router_id 51", f"router_id {vrid}")
+            ours.conf.write_text(text)
+            ours.reload()
+            until(lambda name=name, mac=mac: devices(ours.host) == {name: mac})
+            until(lambda name=name: holds(ours.host, name, "10.99.0.100/24"))
+
+
 def test_becoming_master_needs_no_vmac_where_none_is_asked_for(wire: Lan, tmp_path: Path) -> None:
     ours = Ours(wire.host(), tmp_path, conf(150, ""))
     with started(ours):
