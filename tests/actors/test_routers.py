@@ -124,9 +124,9 @@ def test_another_name_or_mac_or_interface_below_makes_another_device_of_it() -> 
             text = text.replace(old, new)
         return {child.id: child for child in routers(good(text), str, Identity(""))}["device/a"].identity
 
-    assert identity("use_vmac v") == identity("use_vmac v\npriority 90") == "v 00:00:5e:00:01:33 eth0"
-    assert identity("use_vmac w") == "w 00:00:5e:00:01:33 eth0"
-    assert identity("use_vmac v", **{"51": "52", "eth0": "eth1"}) == "v 00:00:5e:00:01:34 eth1"
+    assert identity("use_vmac v") == identity("use_vmac v\npriority 90") == "v on eth0 with 00:00:5e:00:01:33"
+    assert identity("use_vmac w") == "w on eth0 with 00:00:5e:00:01:33"
+    assert identity("use_vmac v", **{"51": "52", "eth0": "eth1"}) == "v on eth1 with 00:00:5e:00:01:34"
 
 
 GROUPED = """
