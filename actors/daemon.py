@@ -243,7 +243,7 @@ class Daemon:
         self._config, self.tree = config, tree
         if self._nursery is None:
             self._ports["probes"].plugins = self._configuration.found.checkers
-        self._fleet.adjust()
+        self._fleet.adjust(config.global_defs.hang_limit)
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))
 

@@ -18,7 +18,7 @@ from gevent.event import AsyncResult
 from actors import logs
 from actors.core.restart import Escalate, Ledger, Policy, crashed
 from actors.core.status import AnyStatus
-from actors.messages import Lost, Published, Shutdown, Stop
+from actors.messages import Died, Lost, Published, Shutdown, Stop, Stopped
 from actors.nursery import Nursery
 from actors.process import Orders
 from actors.runtime.bridge import Bridge, pair
@@ -55,6 +55,7 @@ class Company:
         self.ledger = Ledger()
         self.bridge: Bridge | None = None
         self.said: dict[str, AnyStatus] = {}
+        self.leaving: set[str] = set()
         self.unanswered: float | None = None
         self.hung = False
         self.answers = False
@@ -128,6 +129,7 @@ class Fleet:
             self._homes.pop(id, None)
             return self._system.start(id, kind, args, ports, last)
         company = self._homes[id] = self._company(process)
+        company.leaving.discard(id)
         incarnation = self._system.next_generation()
         given = msgspec.Raw(msgspec.msgpack.encode(args))
         self._send(company, Begin(id, incarnation, kind.__name__, given, ports, last))
@@ -154,6 +156,7 @@ class Fleet:
             return False
         if isinstance(message, Stop) and message.final:
             company.said.pop(id, None)
+            company.leaving.add(id)
         self._send(company, Letter(id, message))
         return True
 
@@ -213,8 +216,9 @@ class Fleet:
         self._questions.pop(number, None)
         return result.value if result.ready() else None
 
-    def adjust(self) -> None:
-        """Have each process be as its orders are now."""
+    def adjust(self, hang_limit: float) -> None:
+        """Have each process be as its orders are now, and answer within ``hang_limit`` seconds."""
+        self._hang_limit = hang_limit
         for name, company in self.companies.items():
             orders = self._orders(name)
             if orders != company.orders:
@@ -306,8 +310,7 @@ class Fleet:
     def _heard(self, company: Company, frame: Frame) -> None:
         match frame:
             case Letter(to, message):
-                if isinstance(message, Published):
-                    company.said[message.status.source] = message.status
+                self._note(company, message)
                 self._system.tell(to, message)
             case Answer(number, value):
                 company.unanswered, company.answers = None, True
@@ -319,6 +322,15 @@ class Fleet:
                 log.info("process started", process=company.orders.name, pid=pid)
             case Said(line):
                 logs.pass_on(line)
+
+    def _note(self, company: Company, message: Any) -> None:
+        """What a replacement is to know. The last words of one that leaves for good are no news for it."""
+        match message:
+            case Published(status) if status.source not in company.leaving:
+                company.said[status.source] = status
+            case Died(id) | Stopped(id) if id in company.leaving:
+                company.leaving.remove(id)
+                self._homes.pop(id, None)
 
     def _beat(self) -> None:
         """Ask each process now and then whether it is alive; one that does not answer is shown, killed and replaced."""

@@ -136,9 +136,10 @@ class Process:
             structlog.get_logger().error("main is gone: ending in order", process=self._orders.name)
         with gevent.Timeout(FAREWELL, False):
             for context in reversed(self.system.alive()):
-                ended = self._ends[context.id] = AsyncResult()
-                self.system.tell(context.id, Stop(final=True))
-                ended.get()
+                if context.alive:  # nobody starts one again that crashes by now, and nobody hears of its end
+                    ended = self._ends[context.id] = AsyncResult()
+                    self.system.tell(context.id, Stop(final=True))
+                    ended.get()
 
     def _own_ports(self) -> dict[str, Any]:
         if self._orders.kind == VRRP:

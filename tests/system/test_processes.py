@@ -121,6 +121,36 @@ def test_a_vrrp_process_that_hangs_is_shown_killed_and_replaced_and_listens_befo
             until(lambda: not peer.is_master())
 
 
+def test_a_reload_changes_how_long_a_process_may_be_silent(wire: Lan, tmp_path: Path) -> None:
+    text = conf(150, "1")
+    ours = Ours(wire.host(), tmp_path, text.replace("hang_limit 1", "hang_limit 1000"))
+    with started(ours):
+        becomes_master(ours)
+        ours.conf.write_text(text)
+        ours.reload()
+        until(lambda: ours.log.read_text().count('"event":"children"') == 2)
+        pid = process(ours)
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: replaced(ours, pid))
+
+
+def test_what_a_reload_has_removed_is_forgotten_when_its_process_is_replaced(wire: Lan, tmp_path: Path) -> None:
+    text = conf(150, "1")
+    second = text.partition("}\n")[2].replace("VI_1", "VI_2").replace("_id 51", "_id 52").replace(".100/", ".101/")
+    ours = Ours(wire.host(), tmp_path, text + second)
+    with started(ours):
+        until(lambda: ours.host.holds("10.99.0.101") and ours.is_master())
+        ours.conf.write_text(text)
+        ours.reload()
+        until(lambda: not ours.host.holds("10.99.0.101"))
+        until(lambda: len(asked(ours, ask="status")["routers"]) == 1)
+        residents = sum(row["process"] == "vrrp" for row in asked(ours, ask="tree")["tree"])
+        pid = process(ours)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: replaced(ours, pid))
+        until(lambda: f"replaced, {residents} actors start again" in ours.log.read_text())
+
+
 def test_in_a_single_process_there_is_no_other_and_it_does_the_same(wire: Lan, tmp_path: Path) -> None:
     class Single(Ours):
         options = ("--single-process",)
