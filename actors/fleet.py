@@ -20,7 +20,7 @@ from actors.core.restart import Escalate, Ledger, Policy, crashed
 from actors.core.status import AnyStatus
 from actors.messages import Died, Lost, Published, Shutdown, Stop, Stopped
 from actors.nursery import Nursery
-from actors.process import Orders
+from actors.process import VRRP, Orders
 from actors.runtime.bridge import Bridge, pair
 from actors.runtime.frames import Abandon, Adjust, Answer, Ask, Begin, Frame, Here, Letter, Recall, Said
 from actors.runtime.system import System
@@ -304,8 +304,12 @@ class Fleet:
             self._replace(company)
 
     def _replace(self, company: Company) -> None:
+        # Peers have not waited for routers that hung: they begin anew, and listen first. Verdicts stand meanwhile.
+        late = company.hung and company.orders.kind == VRRP
+        if late:
+            company.said.clear()
         if not self._closing and self._launched(company):
-            self._system.tell(self._system.supervisor, Lost(company.orders.name))
+            self._system.tell(self._system.supervisor, Lost(company.orders.name, late))
 
     def _heard(self, company: Company, frame: Frame) -> None:
         match frame:

@@ -132,9 +132,13 @@ class Probed(Message, frozen=True):
 
 
 class Lost(Message, frozen=True):
-    """A process has ended and been replaced: nobody lives in it yet."""
+    """A process has ended and been replaced: nobody lives in it yet.
+
+    ``late``: it was silent for so long before that what its actors have said last no longer holds.
+    """
 
     process: str
+    late: bool = False
 
 
 class Revive(Message, frozen=True):

@@ -247,6 +247,8 @@ class SupervisorActor:
         self._context.log.warning("children start again", process=message.process, children=len(charges))
         for charge in charges:
             self._end(charge)
+            if message.late:
+                self.board.forget(charge.child.id)
         stopping = next((each.child.id for each in charges if each.child.id == self._stopping), "")
         for charge in charges:
             if charge.child.id != stopping and not charge.held:

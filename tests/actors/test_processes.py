@@ -133,3 +133,20 @@ def test_who_follows_a_lost_child_hears_of_it_again_only_when_something_is_new(p
     again = [Replayed("check/a")] if process == "main" else []
     assert heard == [Replayed("check/a"), *again]
     assert CheckStatus("check/a", Verdict.OK) not in heard
+
+
+def test_what_a_process_said_that_hung_for_long_no_longer_holds() -> None:
+    found: list[Any] = []
+
+    class Curious(Witness):
+        def on_start(self) -> None:
+            found.append(self.context.last)
+
+        def receive(self, message: Any) -> None:
+            self.context.publish(message)
+
+    world = World((Child("vrrp/a", Curious, ([],), process="vrrp"),))
+    world.tell("vrrp/a", VrrpStatus("vrrp/a", "MASTER", 100))
+    world.tell("supervisor", Lost("vrrp", late=True))
+    assert found == [None, None]
+    assert world.status("vrrp/a") is None

@@ -201,7 +201,7 @@ def test_a_reload_touches_only_what_changed(folder: Path, ports: list[int]) -> N
         daemon.reload()
         until(lambda: daemon.pool() == set(servers))
         assert row(daemon, f"check/web@127.0.0.1:{servers[0]}")["runs"] >= runs, "an unchanged checker was restarted"
-        assert notes.read_text().count(f"{servers[0]} up") == 1
+        until(lambda: notes.read_text().count(f"{servers[0]} up") == 1)
         daemon.conf.write_text(head(folder) + service(vip, servers[1:], notes))
         daemon.reload()
         until(lambda: daemon.pool() == set(servers[1:]))

@@ -119,6 +119,7 @@ def test_a_vrrp_process_that_hangs_is_shown_killed_and_replaced_and_listens_befo
             until(lambda: replaced(ours, pid))
             becomes_master(ours)
             until(lambda: not peer.is_master())
+    assert "resumed" not in ours.log.read_text()
 
 
 def test_a_reload_changes_how_long_a_process_may_be_silent(wire: Lan, tmp_path: Path) -> None:
