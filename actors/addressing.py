@@ -5,11 +5,11 @@ from ipaddress import ip_address
 
 from actors.address_actor import AddressActor, AddressSpec
 from actors.announcer_actor import AnnouncerActor, AnnouncerSpec, Voice
+from actors.children import Child
 from actors.core.address import Address
 from actors.core.announcing import Announcing
 from actors.core.packet_values import OWNER
 from actors.core.restart import Beyond, Policy
-from actors.supervisor_actor import Child
 from loader.model import VirtualAddress, VrrpInstance
 
 VITAL = Policy(beyond=Beyond.ESCALATE)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import gevent
 
+from actors.children import Charge
 from actors.core.standing import LEAST, examined, standing
 from actors.core.status import ChildStatus
 from actors.fleet import MAIN, Fleet
@@ -17,7 +18,7 @@ from actors.process import VRRP
 from actors.runtime.lag import Lag
 from actors.runtime.system import System
 from actors.spawner import DryRunSpawner, Spawner
-from actors.supervisor_actor import Charge, SupervisorActor
+from actors.supervisor_actor import SupervisorActor
 
 NURSERY, SCRIPTS = "nursery", "scripts"
 TICKS: int = os.sysconf("SC_CLK_TCK")

@@ -6,12 +6,12 @@ from typing import Any
 import structlog
 
 from actors.census import Census
+from actors.children import Charge
 from actors.control import Asks, Request
 from actors.core.restart import Beyond
 from actors.messages import Crash, Message, Park, Revive, Stop
 from actors.runtime.system import System
 from actors.snapshot import BY_HAND, Snapshot
-from actors.supervisor_actor import Charge
 
 DEEDS: dict[str, Callable[[str], tuple[str, Message, str]]] = {
     "crash": lambda id: (id, Crash("crashed by hand"), "is told to crash"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from actors.address_actor import AddressSpec
 from actors.announcer_actor import AnnouncerSpec
 from actors.checker_actor import CheckerSpec
+from actors.children import Child
 from actors.core.restart import Beyond
 from actors.core.table import endpoint
 from actors.device_actor import DeviceSpec
@@ -14,7 +15,6 @@ from actors.group_actor import GroupSpec
 from actors.ipvs_actor import ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.station import VrrpSpec
-from actors.supervisor_actor import Child
 from actors.tree import Tree
 
 INDENT = 3

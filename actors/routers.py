@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from actors.addressing import announcer_id, announcers, closed, places, static_addresses, virtual_addresses
+from actors.children import Child
 from actors.core.authentication import Authentication
 from actors.core.authentication_header import HeaderKey
 from actors.core.authentication_trailer import Mode, TrailerKeys
@@ -22,7 +23,6 @@ from actors.link_actor import LinkActor
 from actors.messages import Program, RolePrograms
 from actors.planes.network import Device, Endpoint, Rules
 from actors.station import VrrpSpec
-from actors.supervisor_actor import Child
 from actors.vrrp_actor import VrrpActor
 from loader.model import Config, GlobalDefs, Identity, Script, VrrpInstance, VrrpSyncGroup
 from loader.vrrp_model import Following

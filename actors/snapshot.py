@@ -7,6 +7,7 @@ from typing import Any
 from actors.address_actor import AddressActor, AddressSpec
 from actors.census import Census, in_turns, lag_of_vrrp, supervisor_of, together
 from actors.checker_actor import CheckerActor, CheckerSpec
+from actors.children import Charge
 from actors.core.quorum import Member
 from actors.core.status import (
     AddressStatus,
@@ -26,7 +27,7 @@ from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.runtime.system import System
 from actors.station import VrrpSpec
-from actors.supervisor_actor import Charge, SupervisorActor
+from actors.supervisor_actor import SupervisorActor
 from actors.vrrp_actor import VrrpActor
 
 VERSION = 1

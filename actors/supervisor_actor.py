@@ -7,31 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import msgspec
-
+from actors.children import Charge, Child, Step
 from actors.core.board import Board
-from actors.core.restart import Escalate, Ledger, Policy, Restart, crashed
-from actors.core.retelling import Told, retold
+from actors.core.restart import Escalate, Ledger, Restart, crashed
+from actors.core.retelling import retold
 from actors.core.status import AnyStatus, ChildStatus, Phase
 from actors.messages import Died, Lost, Message, Park, Published, Replayed, Revive, Shutdown, Stop, Stopped, Subscribe
 from actors.runtime.actor import Context
-
-
-class Child(msgspec.Struct, frozen=True):
-    """A supervised actor as data: made as ``kind(context, *args, **ports)``.
-
-    ``process`` names where it lives. A child that has not stopped ``stop_limit`` seconds after being told is abandoned.
-    One with another ``identity`` shares no more than the id with its predecessor, which leaves nothing to it.
-    """
-
-    id: str
-    kind: type
-    args: tuple[Any, ...] = ()
-    ports: tuple[str, ...] = ()
-    process: str = "main"
-    policy: Policy = Policy()
-    stop_limit: float = 5.0
-    identity: str = ""
 
 
 class Launcher(Protocol):
@@ -70,30 +52,6 @@ class Calm(Message, frozen=True):
 
     id: str
     incarnation: int
-
-
-class Charge:
-    """A child in the supervisor's care, ``alive`` while an incarnation of it is, ``held`` while parked by hand."""
-
-    __slots__ = ("alive", "child", "held", "incarnation", "ledger", "phase", "restarts", "told")
-
-    def __init__(self, child: Child) -> None:
-        self.child = child
-        self.incarnation = 0
-        self.ledger = Ledger()
-        self.phase = Phase.RUNNING
-        self.alive = False
-        self.held = False
-        self.restarts = -1
-        self.told = Told()
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One step of a reload or a shutdown: start ``child``, or stop ``id`` and wait until it has."""
-
-    id: str
-    final: bool = True
-    child: Child | None = None
 
 
 class SupervisorActor:

@@ -21,6 +21,7 @@ from zlib import crc32
 import msgspec
 
 from actors.checker_actor import CheckerActor, CheckerSpec
+from actors.children import Child
 from actors.core.health import Debounce
 from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond, Policy
@@ -30,7 +31,6 @@ from actors.notify_actor import FAREWELL, NotifyActor
 from actors.process import CHECKERS, FOLDERS, VRRP
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.routers import program, routers
-from actors.supervisor_actor import Child
 from loader.model import Checker, Config, Identity, RealServer, VirtualServer
 
 VITAL = Policy(beyond=Beyond.ESCALATE)

@@ -11,12 +11,13 @@ from typing import Any
 import gevent
 import psutil
 
+from actors.children import Child
 from actors.core.status import CheckStatus, Verdict
 from actors.fleet import Fleet
 from actors.messages import Settle
 from actors.runtime.actor import Context
 from actors.runtime.engine import Engine
-from actors.supervisor_actor import Child, SupervisorActor
+from actors.supervisor_actor import SupervisorActor
 
 AIM = 4096
 

@@ -83,11 +83,12 @@ def run_daemon(kind: str, rate: int, seconds: float, port: int) -> dict[str, flo
 def grow(kind: str, rate: int, port: int) -> Any:
     """A system of ``rate`` checkers."""
     from actors.checker_actor import CheckerActor, CheckerSpec
+    from actors.children import Child
     from actors.fleet import Fleet
     from actors.probing import PluginProbes
     from actors.runtime.engine import Engine
     from actors.runtime.lanes import Lanes
-    from actors.supervisor_actor import Child, SupervisorActor
+    from actors.supervisor_actor import SupervisorActor
     from plugins import registry
     from plugins.api import describe
 

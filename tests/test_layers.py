@@ -35,10 +35,11 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.planes.*", ("actors.planes.*", *CORE), None),
     (
         "actors.*_actor",
-        (*VALUES, *RUNTIME, *CONTRACTS, "actors.station", "loader.model", "plugins.api.*"),
+        (*VALUES, *RUNTIME, *CONTRACTS, "actors.station", "actors.children", "loader.model", "plugins.api.*"),
         PURE | {"random"},
     ),
     ("actors.station", (*VALUES, *RUNTIME, *CONTRACTS), PURE),
+    ("actors.children", VALUES, PURE),
     ("actors.scripts", (), set(sys.stdlib_module_names)),
     ("actors.spawner", VALUES, None),
     ("actors.reference", ("loader.*", "plugins.*"), None),

@@ -4,12 +4,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from actors.children import Child
 from actors.core.status import AnyStatus
 from actors.messages import Run, Shutdown
 from actors.runtime.actor import Context
 from actors.runtime.clock import ManualClock
 from actors.runtime.system import System
-from actors.supervisor_actor import Child, SupervisorActor
+from actors.supervisor_actor import SupervisorActor
 
 
 class Bench:

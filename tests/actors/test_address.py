@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from actors.address_actor import AddressActor, AddressSpec
+from actors.children import Child
 from actors.core.address import Address
 from actors.core.status import AddressStatus, VrrpStatus
 from actors.link_actor import LinkActor
 from actors.messages import Crash, Published
 from actors.planes.network import LinkEvent
-from actors.supervisor_actor import Child, Reload
+from actors.supervisor_actor import Reload
 from tests.actors.house import MACS, Kernel
 from tests.world import World
 

@@ -2,11 +2,11 @@
 
 from actors.address_actor import AddressActor, AddressSpec
 from actors.announcer_actor import AnnouncerActor, AnnouncerSpec, Voice
+from actors.children import Child
 from actors.core.address import Address
 from actors.core.announcing import Announcing
 from actors.link_actor import LinkActor
 from actors.routers import routers
-from actors.supervisor_actor import Child
 from loader.model import Identity
 from tests.loader.house import good
 

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from actors.announcer_actor import MOST, AnnouncerActor, AnnouncerSpec, Voice
+from actors.children import Child
 from actors.core.address import Address
 from actors.core.announcing import Announcing
 from actors.core.packet import gratuitous_arp, neighbour_advertisement
 from actors.core.status import AddressStatus, LinkStatus
 from actors.messages import Contested, Crash, Published
-from actors.supervisor_actor import Child
 from tests.actors.house import MACS, Frames
 from tests.world import World
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.children import Child
 from actors.core.authentication import Authentication, Seal, Unsealed, seal
 from actors.core.authentication_header import HeaderKey
 from actors.core.authentication_trailer import Mode, TrailerKeys
@@ -14,7 +15,6 @@ from actors.core.packet_checks import Expected
 from actors.core.packet_values import AH_PROTOCOL, Advert, Header, Reject
 from actors.messages import Crash
 from actors.planes.network import Endpoint, Received
-from actors.supervisor_actor import Child
 from tests.actors.test_vrrp import ADVERT, GROUP, VIP, Lan, MemoryWire
 
 KEY = TrailerKeys(((1, b"k" * 32),), 1, 6, mode=Mode.PERMISSIVE)

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from actors.checker_actor import GRAIN, CheckerActor, CheckerSpec, ProbeNow
+from actors.children import Child
 from actors.core.health import Debounce
 from actors.core.status import CheckStatus, ChildStatus, Phase, Verdict
 from actors.messages import Crash, Probed
-from actors.supervisor_actor import Child, Reload
+from actors.supervisor_actor import Reload
 from tests.world import Listener, World
 
 UNKNOWN, OK, FAILED = Verdict.UNKNOWN, Verdict.OK, Verdict.FAILED

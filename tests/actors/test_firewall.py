@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from actors.children import Child
 from actors.control_client import default_path
 from actors.core.status import DeviceStatus, VrrpStatus
 from actors.firewall_actor import LOOK, FirewallActor, FirewallSpec
@@ -9,7 +10,7 @@ from actors.planes import PlaneError
 from actors.planes.network import Rules
 from actors.ports import table_of
 from actors.routers import firewall, routers
-from actors.supervisor_actor import Child, Reload
+from actors.supervisor_actor import Reload
 from actors.vrrp_actor import VrrpActor
 from loader.model import Identity
 from tests.actors.test_vrrp import MemoryAddresses, MemoryLinks, MemoryWire

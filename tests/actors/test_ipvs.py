@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from actors.children import Child
 from actors.core.quorum import Member, Quorum, Roster, Sorry, pool
 from actors.core.status import CheckStatus, ServerStatus, ServiceStatus, Verdict
 from actors.core.table import (
@@ -27,7 +28,7 @@ from actors.messages import Crash, Program, Replayed, Stop
 from actors.planes import PlaneError
 from actors.planes.memory import MemoryPlane
 from actors.real_server_actor import RealServerActor, RealServerSpec
-from actors.supervisor_actor import Child, Reload
+from actors.supervisor_actor import Reload
 from tests.world import Bench, Listener, World, events
 
 UNKNOWN, OK, FAILED = Verdict.UNKNOWN, Verdict.OK, Verdict.FAILED

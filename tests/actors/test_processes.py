@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.children import Child
 from actors.core.status import CheckStatus, Verdict, VrrpStatus
 from actors.messages import Lost, Replayed
 from actors.process import KINDS, frozen
 from actors.routers import routers
-from actors.supervisor_actor import Child
 from actors.tree import grow, home
 from loader.model import Identity
 from tests.actors.test_supervisor import Witness

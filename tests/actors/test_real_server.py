@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from actors.children import Child
 from actors.core.status import CheckStatus, ServerStatus, Verdict
 from actors.messages import Crash, Program
 from actors.real_server_actor import RealServerActor, RealServerSpec
-from actors.supervisor_actor import Child, Reload
+from actors.supervisor_actor import Reload
 from tests.world import Listener, World, events
 
 UNKNOWN, OK, FAILED = Verdict.UNKNOWN, Verdict.OK, Verdict.FAILED

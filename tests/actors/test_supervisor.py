@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from actors.children import Child
 from actors.core.restart import Beyond, Policy
 from actors.core.status import CheckStatus, ChildStatus, Phase, Verdict
 from actors.messages import Crash, Died, Lost, Park, Replayed, Revive, Shutdown, Stop
 from actors.runtime.actor import Context
-from actors.supervisor_actor import Child, Reload
+from actors.supervisor_actor import Reload
 from tests.world import Listener, World
 
 POLICY = Policy(burst=3, period=60.0, backoff=0.1, cap=10.0)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from actors.children import Child
 from actors.core.packet import decode_advert, encode_advert
 from actors.core.packet_checks import Expected
 from actors.core.packet_values import Advert
@@ -15,7 +16,7 @@ from actors.link_actor import LinkActor
 from actors.messages import Crash, Program, Published, RolePrograms
 from actors.planes.network import Endpoint, LinkEvent, Received
 from actors.station import VrrpSpec
-from actors.supervisor_actor import Child, Reload
+from actors.supervisor_actor import Reload
 from actors.vrrp_actor import VrrpActor
 from tests.world import Listener, World
 

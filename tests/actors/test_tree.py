@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from actors.checker_actor import CheckerActor, CheckerSpec
+from actors.children import Child
 from actors.core.health import Debounce
 from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond
@@ -14,7 +15,6 @@ from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.messages import Program
 from actors.notify_actor import FAREWELL, NotifyActor
 from actors.real_server_actor import RealServerActor, RealServerSpec
-from actors.supervisor_actor import Child
 from actors.tree import endpoint, grow, service_id
 from loader.model import (
     Checker,

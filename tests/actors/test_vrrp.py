@@ -7,6 +7,7 @@ import pytest
 from actors.address_actor import AddressActor, AddressSpec
 from actors.announcer_actor import AnnouncerActor, AnnouncerSpec, Voice
 from actors.checker_actor import ProbeNow
+from actors.children import Child
 from actors.core.packet import decode_advert, encode_advert
 from actors.core.packet_checks import Expected
 from actors.core.packet_values import Advert
@@ -17,7 +18,7 @@ from actors.link_actor import LinkActor
 from actors.messages import Crash, Published
 from actors.planes import PlaneError
 from actors.planes.network import Address, Endpoint, LinkEvent, Received
-from actors.supervisor_actor import Child, Reload
+from actors.supervisor_actor import Reload
 from actors.vrrp_actor import TimerDue, VrrpActor, VrrpSpec
 from tests.world import World
 

@@ -7,12 +7,13 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from actors.children import Child
 from actors.core.status import CheckStatus, Verdict
 from actors.fleet import Fleet
 from actors.messages import Shutdown, Stop
 from actors.runtime.actor import Context
 from actors.runtime.engine import Engine
-from actors.supervisor_actor import Child, SupervisorActor
+from actors.supervisor_actor import SupervisorActor
 from tests.world import Listener
 
 
