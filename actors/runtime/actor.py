@@ -32,12 +32,16 @@ class Actor(Protocol):
 
 NEVER = math.inf
 
+NEAR = 0.05
+"""Seconds below which the clock is asked for the very instant."""
+
 
 class Alarm:
     """A timer, and what lies in the mailbox when it has rung; dropped unreceived when it was changed meanwhile.
 
     The clock calls at ``calls``. A timer that is put off, or cancelled, stays with the clock as it is, and when that
-    calls looks at ``when`` it is to ring: a timer that is put off all the time costs the clock next to nothing.
+    calls looks at ``when`` it is to ring: a timer that is put off all the time costs the clock next to nothing. Asked
+    again, the clock is to call at a round time before that, and so for many such timers at once.
     """
 
     __slots__ = ("calls", "message", "name", "when")
@@ -162,14 +166,23 @@ class Context:
     def _ring(self, alarm: Alarm) -> None:
         if not self._is_armed(alarm):
             return
-        is_due = alarm.when <= alarm.calls
-        alarm.calls = NEVER if is_due else alarm.when
-        if is_due:
+        rang, alarm.calls = alarm.calls, NEVER
+        if alarm.when <= rang:
             self._system.deliver(self, alarm)
         elif alarm.when < NEVER:
-            self._system.clock.call_at(alarm.when, self._ring, alarm)
+            alarm.calls = _before(alarm.when, rang)
+            self._system.clock.call_at(alarm.calls, self._ring, alarm)
         else:
             self.cancel(alarm.name)
+
+
+def _before(when: float, now: float) -> float:
+    """A round time in the last quarter of what is ahead, up to ``when``; ``when`` itself if that is near."""
+    ahead = when - now
+    if ahead < NEAR:
+        return when
+    step = math.ldexp(0.125, math.frexp(ahead)[1])
+    return when // step * step
 
 
 Factory = Callable[..., Any]
