@@ -60,6 +60,7 @@ class TimerDue(Message, frozen=True):
 
 
 RINGS = {timer: TimerDue(timer) for timer in Timer}
+NAMES = {timer: timer.value for timer in Timer}  # looked up for each advert, where ``value`` is a call
 
 
 class VrrpActor:
@@ -215,7 +216,7 @@ class VrrpActor:
     # The wire
 
     def _heard(self, received: Received) -> None:
-        self._context.tell(self._spec.id, received)
+        self._context.take_up(received)
 
     def _move(self, link: LinkStatus) -> None:
         """Take over the link's state."""
@@ -286,24 +287,24 @@ class VrrpActor:
 
     def _perform(self, action: Action, fired: Timer | None) -> None:
         match action:
-            case Send(priority):
-                self._station.send(priority)
             case Arm(timer, seconds):
                 when = (self._due[timer] if timer is fired else self._context.now()) + seconds
                 # The first advert comes a whole interval after the takeover's; the next ones fall into step.
                 self._arm(timer, in_step(when, seconds) if fired is timer is Timer.ADVERT else when)
+            case Send(priority):
+                self._station.send(priority)
             case Shift(timer, seconds):
                 self._arm(timer, max(self._context.now(), self._due[timer] + seconds))
             case Disarm(timer):
                 self._due.pop(timer, None)
-                self._context.cancel(timer.value)
+                self._context.cancel(NAMES[timer])
             case Reclaim(seconds):
                 for announcer in self._spec.announcers:
                     self._context.tell(announcer, Contested(self._spec.addresses, seconds))
 
     def _arm(self, timer: Timer, when: float) -> None:
         self._due[timer] = when
-        self._context.at(timer.value, when, RINGS[timer])
+        self._context.at(NAMES[timer], when, RINGS[timer])
 
     def _publish(self) -> None:
         if not self._begun:

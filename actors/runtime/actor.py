@@ -94,6 +94,10 @@ class Context:
         if self.alive:
             self._system.tell(id, message)
 
+    def take_up(self, message: Any) -> None:
+        """Put ``message`` into the own mailbox: what a callback of the loop has heard comes in its turn."""
+        self._system.deliver(self, message)
+
     def publish(self, status: AnyStatus) -> None:
         """Make ``status`` known to all who subscribed to its source, now or later."""
         self.tell(self._system.supervisor, Published(status))
@@ -119,7 +123,8 @@ class Context:
         if alarm is None or alarm.calls > when:
             alarm = self._timers[name] = Alarm(name, when)
             self._system.clock.call_at(when, self._ring, alarm)
-        alarm.when, alarm.message = when, message
+        alarm.when = when
+        alarm.message = message
 
     def cancel(self, name: str) -> None:
         """Disarm a timer, also one that has rung and lies in the mailbox; an unknown one is fine."""

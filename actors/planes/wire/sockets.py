@@ -8,6 +8,7 @@ import ctypes
 import socket
 import struct
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from gevent import monkey
@@ -56,8 +57,13 @@ def vrid_program(family: int, vrids: Iterable[int], place: int = 1) -> Program:
 
 def attach(sock: Any, program: Program) -> None:
     """Have the kernel drop what ``program`` does not pass, in the place of an earlier program."""
-    code = ctypes.create_string_buffer(b"".join([struct.pack("HBBI", *line) for line in program]))
+    code = ctypes.create_string_buffer(b"".join([_packed(line) for line in program]))
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code)))
+
+
+@lru_cache(maxsize=1024)
+def _packed(line: tuple[int, int, int, int]) -> bytes:
+    return struct.pack("HBBI", *line)
 
 
 def receiver(interface: str, family: int, protocol: int) -> Any:
