@@ -49,7 +49,7 @@ def vrid_program(family: int, vrids: Iterable[int], place: int = 1) -> Program:
     header: Program = [(0xB1, 0, 0, 0)] if family == 4 else [(0x01, 0, 0, 0)]
     measure: Program = [(0x80, 0, 0, 0), (0x1C, 0, 0, 0), (0x35, 1, 0, place + 1), *WHOLE]
     load: Program = [(0x50, 0, 0, place), (0x15, 0, 1, 0), *WHOLE]
-    # X = its last five bits; A = the others; A = the word of the set that those choose, shifted by X; whether it is odd.
+    # X = its last five bits; A = the others; A = the word of the set that those choose, shifted by X; is it odd?
     split: Program = [(0x02, 0, 0, 0), (0x54, 0, 0, 31), (0x07, 0, 0, 0), (0x60, 0, 0, 0), (0x74, 0, 0, 5)]
     choose: Program = [*_choice(vrids), *NOTHING]
     look: Program = [(0x7C, 0, 0, 0), (0x45, 0, 1, 1), *WHOLE, *NOTHING]
