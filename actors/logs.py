@@ -5,7 +5,7 @@ import re
 import select
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import structlog
@@ -28,21 +28,31 @@ poll: Callable[[], Any] = get_original("select", "poll")
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 
-def configure(level: str = "info", format: str = "auto", sink: "Sink | None" = None, colors: bool = False) -> None:
+Later = Callable[[Callable[[], None]], Any]
+"""Has something done soon, in order, when what is being done now is done."""
+
+
+def configure(
+    level: str = "info",
+    format: str = "auto",
+    sink: "Sink | None" = None,
+    colors: bool = False,
+    later: Later | None = None,
+) -> None:
     """Set logging up for this process. ``level``: debug, info, warning, error. ``format``: auto, human, json.
 
-    Lines go to ``sink``, or to standard error, and then have colours when that is a terminal.
+    Lines go to ``sink``, or to standard error, and then have colours when that is a terminal. With ``later`` they are
+    made then, with the time of when they were asked for; but at once where an exception is told of.
     """
     colors = colors or (sink is None and is_terminal())
     human = format == "human" or (format == "auto" and colors)
     writer = sink or Writer(_standard_error())
+    render = [mask_secrets, writer.note_losses, *(_for_people(colors) if human else _for_programs())]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if human else "iso", utc=not human),
-            mask_secrets,
-            writer.note_losses,
-            *(_for_people(colors) if human else _for_programs()),
+            *(render if later is None else [PutOff(writer, render, later)]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: writer,
@@ -80,6 +90,33 @@ def mask_secrets(_: object, __: str, event: MutableMapping[str, Any]) -> Mutable
     for key, value in event.items():
         event[key] = _masked(key, value)
     return event
+
+
+class PutOff:
+    """The last of structlog's processors: has the others, and the ``sink``, at their work ``later``."""
+
+    def __init__(self, sink: "Sink", processors: list[Any], later: Later) -> None:
+        self._sink = sink
+        self._processors = processors
+        self._later = later
+        self._waiting: list[MutableMapping[str, Any]] = []
+
+    def __call__(self, _: object, __: str, event: MutableMapping[str, Any]) -> NoReturn:
+        """Take an event, and drop it as far as structlog goes."""
+        if not self._waiting:
+            self._later(self._make)
+        self._waiting.append(event)
+        if event.get("exc_info"):  # what is being handled now is not then
+            self._make()
+        raise structlog.DropEvent
+
+    def _make(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            line: Any = event
+            for processor in self._processors:
+                line = processor(None, event.get("level", ""), line)
+            self._sink.msg(line)
 
 
 class Sink:

@@ -120,7 +120,7 @@ class Process:
         self.system = self._engine.system
         self._bridge = Bridge(adopted(end), self._heard, lambda: self._orphaned.set(True))
         self._bridge.send(Here(os.getpid()))
-        logs.configure(orders.log_level, orders.log_format, Lines(self._bridge), orders.colors)
+        logs.configure(orders.log_level, orders.log_format, Lines(self._bridge), orders.colors, self._later())
         self._post = Post(self.system, FOLDERS[orders.kind], self._send)
         self._ports |= self._own_ports()
         self._take_its_turn()
@@ -140,6 +140,10 @@ class Process:
                     ended = self._ends[context.id] = AsyncResult()
                     self.system.tell(context.id, Stop(final=True))
                     ended.get()
+
+    def _later(self) -> logs.Later | None:
+        """Lines about a failover are not made before the addresses are there."""
+        return gevent.get_hub().loop.run_callback if self._orders.kind == VRRP else None
 
     def _own_ports(self) -> dict[str, Any]:
         if self._orders.kind == VRRP:
@@ -224,6 +228,8 @@ class Lines(logs.Sink):
 
 def frozen(value: Any) -> Any:
     """Lists, which are how tuples of any kind arrive, as tuples again."""
+    if isinstance(value, str):  # as most are, of what many routers know of each other
+        return value
     if isinstance(value, msgspec.Struct):
         changed = {name: frozen(getattr(value, name)) for name in value.__struct_fields__}
         return msgspec.structs.replace(value, **changed)

@@ -19,7 +19,7 @@ from actors.core.status import (
 )
 from actors.core.tracking import Tracking
 from actors.core.vrrp import DUE, initial, step
-from actors.core.vrrp_election import advert_seconds
+from actors.core.vrrp_election import advert_seconds, in_step
 from actors.core.vrrp_values import (
     Action,
     Agreed,
@@ -31,10 +31,12 @@ from actors.core.vrrp_values import (
     Reclaim,
     Recovered,
     Role,
+    Router,
     Send,
     Shift,
     Shutdown,
     Startup,
+    State,
     Timer,
     Weighed,
 )
@@ -58,6 +60,7 @@ class TimerDue(Message, frozen=True):
 
 
 RINGS = {timer: TimerDue(timer) for timer in Timer}
+NAMES = {timer: timer.value for timer in Timer}  # looked up for each advert, where ``value`` is a call
 
 
 class VrrpActor:
@@ -73,6 +76,7 @@ class VrrpActor:
         self._station = Station(context, spec, wire, self._heard)
         self._router = spec.router
         self._state = initial(spec.router)
+        self._again: tuple[Router, State, Event | None, tuple[Action, ...]] = (self._router, self._state, None, ())
         self._tracking = Tracking(spec.follows)
         self._kept: dict[str, str] = {}
         self._sources = [source for source in (spec.group, spec.device, spec.closed) if source]
@@ -212,7 +216,7 @@ class VrrpActor:
     # The wire
 
     def _heard(self, received: Received) -> None:
-        self._context.tell(self._spec.id, received)
+        self._context.take_up(received)
 
     def _move(self, link: LinkStatus) -> None:
         """Take over the link's state."""
@@ -255,10 +259,9 @@ class VrrpActor:
 
     def _feed(self, event: Event, fired: Timer | None = None) -> None:
         before = self._state
-        self._state, actions = step(self._router, self._state, event)
-        for action in actions:
+        for action in self._decide(event):
             self._perform(action, fired)
-        if self._state == before:  # as nearly always: another advert, sent or heard
+        if self._state is before:  # as nearly always: another advert, sent or heard
             return
         if self._state.role is not before.role:
             self._late = 1000 * (self._context.now() - self._fired_at) if fired else 0.0
@@ -268,25 +271,40 @@ class VrrpActor:
         self._publish()
         self._go_along()
 
+    def _decide(self, event: Event) -> tuple[Action, ...]:
+        """Go to the next state; what is to be done. The machine is pure: when nothing but time has passed since it was
+        asked the same, it is not asked again."""
+        router, state, known, actions = self._again
+        if event is known and self._state is state and self._router is router:
+            return actions
+        router, state = self._router, self._state
+        after, actions = step(router, state, event)
+        if after == state:
+            self._again = (router, state, event, actions)
+        else:
+            self._state = after
+        return actions
+
     def _perform(self, action: Action, fired: Timer | None) -> None:
         match action:
+            case Arm(timer, seconds):
+                when = (self._due[timer] if timer is fired else self._context.now()) + seconds
+                # The first advert comes a whole interval after the takeover's; the next ones fall into step.
+                self._arm(timer, in_step(when, seconds) if fired is timer is Timer.ADVERT else when)
             case Send(priority):
                 self._station.send(priority)
-            case Arm(timer, seconds):
-                start = self._due[timer] if timer is fired else self._context.now()
-                self._arm(timer, start + seconds)
             case Shift(timer, seconds):
                 self._arm(timer, max(self._context.now(), self._due[timer] + seconds))
             case Disarm(timer):
                 self._due.pop(timer, None)
-                self._context.cancel(timer.value)
+                self._context.cancel(NAMES[timer])
             case Reclaim(seconds):
                 for announcer in self._spec.announcers:
                     self._context.tell(announcer, Contested(self._spec.addresses, seconds))
 
     def _arm(self, timer: Timer, when: float) -> None:
         self._due[timer] = when
-        self._context.at(timer.value, when, RINGS[timer])
+        self._context.at(NAMES[timer], when, RINGS[timer])
 
     def _publish(self) -> None:
         if not self._begun:

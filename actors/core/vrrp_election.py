@@ -1,13 +1,28 @@
 """The arithmetic of VRRP: intervals, who outranks whom, which adverts do not count, and these things in words. Pure."""
 
 from ipaddress import ip_address
+from math import ceil
 
 from actors.core.vrrp_values import LEAVING, Heard, Hold, Router, State
+
+STEPS = 64
+"""Instants within an interval, of a second at most, at which routers send."""
 
 
 def advert_seconds(router: Router) -> float:
     """Seconds between two adverts of this router as MASTER (Advertisement_Interval)."""
     return router.interval / 100
+
+
+def in_step(when: float, interval: float) -> float:
+    """The first instant from ``when`` on at which other routers with this interval send too, at most 1/64 of it (and of
+    a second) later.
+
+    From there it is a whole interval to another such instant. A program with many routers that lead then wakes up for
+    many adverts at once, and its peers to hear them.
+    """
+    step = interval / (STEPS * max(1, ceil(interval)))
+    return ceil(when / step - 0.001) * step  # what is such an instant, but for how it was calculated, stays one
 
 
 def master_seconds(router: Router, state: State) -> float:

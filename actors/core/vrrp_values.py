@@ -20,6 +20,8 @@ class Role(Enum):
     MASTER = "MASTER"
     FAULT = "FAULT"
 
+    __hash__ = object.__hash__  # a member is one object; Enum's own is written in Python, and rules are looked up a lot
+
 
 class Begun(Enum):
     """How far the start has come. DELAYED: asked to start, and waiting for the start delay."""
@@ -45,6 +47,8 @@ class Timer(Enum):
     DOWN = "master-down"
     ADVERT = "advert"
     PREEMPT = "preempt"
+
+    __hash__ = object.__hash__
 
 
 class Router(msgspec.Struct, frozen=True, kw_only=True):

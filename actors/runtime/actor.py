@@ -32,12 +32,16 @@ class Actor(Protocol):
 
 NEVER = math.inf
 
+NEAR = 0.05
+"""Seconds below which the clock is asked for the very instant."""
+
 
 class Alarm:
     """A timer, and what lies in the mailbox when it has rung; dropped unreceived when it was changed meanwhile.
 
     The clock calls at ``calls``. A timer that is put off, or cancelled, stays with the clock as it is, and when that
-    calls looks at ``when`` it is to ring: a timer that is put off all the time costs the clock next to nothing.
+    calls looks at ``when`` it is to ring: a timer that is put off all the time costs the clock next to nothing. Asked
+    again, the clock is to call at a round time before that, and so for many such timers at once.
     """
 
     __slots__ = ("calls", "message", "name", "when")
@@ -90,6 +94,10 @@ class Context:
         if self.alive:
             self._system.tell(id, message)
 
+    def take_up(self, message: Any) -> None:
+        """Put ``message`` into the own mailbox: what a callback of the loop has heard comes in its turn."""
+        self._system.deliver(self, message)
+
     def publish(self, status: AnyStatus) -> None:
         """Make ``status`` known to all who subscribed to its source, now or later."""
         self.tell(self._system.supervisor, Published(status))
@@ -115,7 +123,8 @@ class Context:
         if alarm is None or alarm.calls > when:
             alarm = self._timers[name] = Alarm(name, when)
             self._system.clock.call_at(when, self._ring, alarm)
-        alarm.when, alarm.message = when, message
+        alarm.when = when
+        alarm.message = message
 
     def cancel(self, name: str) -> None:
         """Disarm a timer, also one that has rung and lies in the mailbox; an unknown one is fine."""
@@ -162,14 +171,23 @@ class Context:
     def _ring(self, alarm: Alarm) -> None:
         if not self._is_armed(alarm):
             return
-        is_due = alarm.when <= alarm.calls
-        alarm.calls = NEVER if is_due else alarm.when
-        if is_due:
+        rang, alarm.calls = alarm.calls, NEVER
+        if alarm.when <= rang:
             self._system.deliver(self, alarm)
         elif alarm.when < NEVER:
-            self._system.clock.call_at(alarm.when, self._ring, alarm)
+            alarm.calls = _before(alarm.when, rang)
+            self._system.clock.call_at(alarm.calls, self._ring, alarm)
         else:
             self.cancel(alarm.name)
+
+
+def _before(when: float, now: float) -> float:
+    """A round time in the last quarter of what is ahead, up to ``when``; ``when`` itself if that is near."""
+    ahead = when - now
+    if ahead < NEAR:
+        return when
+    step = math.ldexp(0.125, math.frexp(ahead)[1])
+    return when // step * step
 
 
 Factory = Callable[..., Any]

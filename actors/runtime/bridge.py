@@ -67,6 +67,7 @@ class Bridge:
         self._reader = loop.io(end.fileno(), READ)
         self._writer = loop.io(end.fileno(), WRITE)
         self._writing = False
+        self._called = False
         self._reader.start(self._read)
 
     @property
@@ -80,13 +81,15 @@ class Bridge:
         return self._end is not None
 
     def send(self, frame: Frame) -> None:
-        """Send, now or as soon as there is room; to an end that is gone nothing is sent."""
+        """Send, with what else is sent in this turn of the loop, or as soon as there is room; to an end that is gone
+        nothing is sent."""
         if self._end is None:
             return
         data = encode(frame)
         self._queue(stale_by(frame), len(data).to_bytes(PREFIX, "little") + data)
-        if not self._writing:
-            self._write()
+        if not self._writing and not self._called:
+            self._called = True
+            get_hub().loop.run_callback(self._begin)
 
     def close(self) -> None:
         """Hang up; ``gone`` is not called."""
@@ -110,6 +113,11 @@ class Bridge:
         self._size += len(data)
         if self._size > LIMIT:
             self._lose()
+
+    def _begin(self) -> None:
+        self._called = False
+        if not self._writing:
+            self._write()
 
     def _write(self) -> None:
         while self._end is not None and self._fill():

@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.runtime.clock import Clock
 
-PERIOD = 0.05
+PERIOD = 0.25
 """Seconds between two looks."""
 
 BUCKETS = 28

@@ -4,7 +4,8 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 import structlog
@@ -198,3 +199,47 @@ def test_a_reader_that_has_gone_disturbs_nobody(pipe: Pipe) -> None:
     pipe.close_reader()
     writer.msg("into the void")
     assert writer.lost == 1
+
+
+def test_lines_that_are_put_off_have_their_own_time_and_come_in_order_once_there_is_time(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", pipe.stream)
+    soon: list[Callable[[], None]] = []
+    configure(format="json", later=soon.append)
+    log = structlog.get_logger()
+    log.info("one", password="p")
+    log.warning("two")
+    with pytest.raises(BlockingIOError):
+        pipe.raw()
+    assert len(soon) == 1
+    asked_for = datetime.now(UTC)
+    soon.pop()()
+    lines = [json.loads(line) for line in pipe.lines()]
+    assert all(datetime.fromisoformat(line.pop("timestamp")) <= asked_for for line in lines)
+    assert lines == [
+        {"event": "one", "level": "info", "password": "***"},
+        {"event": "two", "level": "warning"},
+    ]
+    log.info("three")
+    assert len(soon) == 1
+
+
+def test_a_line_about_an_exception_is_not_put_off_and_what_waits_comes_before_it(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", pipe.stream)
+    soon: list[Callable[[], None]] = []
+    configure(format="json", later=soon.append)
+    log = structlog.get_logger()
+    log.info("one")
+    try:
+        raise ValueError("boo")
+    except ValueError:
+        log.exception("two")
+    first, second = objects(pipe)
+    assert first == {"event": "one", "level": "info"}
+    assert (second["event"], str(second["exception"]).splitlines()[-1]) == ("two", "ValueError: boo")
+    soon.pop()()
+    with pytest.raises(BlockingIOError):
+        pipe.raw()

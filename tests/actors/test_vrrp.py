@@ -423,3 +423,15 @@ def test_a_reload_that_takes_an_address_away_leaves_none_behind() -> None:
     lan.reload(addresses=(Address("10.0.0.200", 24),))
     lan.world.advance(0)
     assert (lan.role, lan.addresses.held) == ("MASTER", {"10.0.0.200"})
+
+
+def test_the_first_advert_comes_a_whole_interval_after_the_takeovers_and_later_ones_fall_into_step() -> None:
+    lan, times = Lan(priority=99), []
+    for _ in range(10_000):
+        before = len(lan.wire.sent)
+        lan.world.advance(0.001)
+        times += [lan.world.clock.now()] * (len(lan.wire.sent) - before)
+    began = times[0]
+    assert [round(time - began, 3) for time in times[:2]] == [0.0, 1.0]
+    in_step = 5 + 40 / 64  # the takeover is at 3 + 39.25 / 64
+    assert [round(time - in_step, 2) for time in times[2:]] == [0.0, 1.0, 2.0, 3.0, 4.0]

@@ -57,6 +57,17 @@ def test_frames_arrive_in_order_in_both_directions(bridge: Ends) -> None:
     assert bridge.heard[0] == [Said(f"line {number}") for number in range(100)]
 
 
+def test_what_is_said_in_one_turn_of_the_loop_goes_out_together_after_it(bridge: Ends) -> None:
+    peer = bridge.raw[1]
+    bridge.ends[0].send(Said("one"))
+    bridge.ends[0].send(Said("two"))
+    with pytest.raises(BlockingIOError):
+        peer.recv(1)
+    assert bridge.ends[0].waiting > 0
+    until(lambda: len(bridge.heard[1]) == 2)
+    assert (bridge.heard[1], bridge.ends[0].waiting) == ([Said("one"), Said("two")], 0)
+
+
 def test_a_frame_larger_than_any_buffer_arrives_whole(bridge: Ends) -> None:
     bridge.ends[0].send(Said("x" * 3_000_000))
     bridge.ends[0].send(Said("end"))

@@ -39,7 +39,7 @@ def test_beats_missed_by_a_loop_that_stood_still_are_left_out() -> None:
 def test_of_lateness_there_is_a_histogram_its_median_and_the_worst_of_the_last_minute() -> None:
     clock = ManualClock()
     lag = Lag(clock)
-    clock.advance(0.2, nothing)
+    clock.advance(1.0, nothing)
     for late in (0.0003, 0.0003, 0.0003, 0.0003, 0.0005, 5.0):
         lag.note(late)
     assert lag.figures() == {

@@ -193,6 +193,20 @@ class TestTimers:
         bench.advance(0.001)
         assert story.count("ding") == 1
 
+    def test_the_clock_is_asked_for_round_times_on_the_way_to_one_that_was_put_off(
+        self, bench: Bench, story: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[float] = []
+        call_at = bench.clock.call_at
+        monkeypatch.setattr(bench.clock, "call_at", lambda when, *call: (asked.append(when), call_at(when, *call)))
+        for _ in range(10):
+            bench.system.tell("a", lambda context: context.after("t", 3.61, "silence"))
+            bench.advance(1.0)
+        bench.advance(2.5)
+        assert (asked, story.count("silence")) == ([3.61, 6.5, 9.5, 12.5, 12.609375], 0)
+        bench.advance(0.12)
+        assert (asked[5:], story.count("silence")) == ([12.61], 1)
+
     @pytest.mark.parametrize(("delay", "rings_at"), [(0.25, 0.75), (0.5, 1.0), (3.0, 3.5)])
     def test_one_that_was_cancelled_and_is_set_again_rings_at_the_new_time_alone(
         self, bench: Bench, story: list[Any], delay: float, rings_at: float

@@ -6,11 +6,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors.core.packet import gratuitous_arp, neighbour_advertisement
+from actors.core.packet_values import PROTOCOL
 from actors.planes import PlaneError
 from actors.planes.network import Endpoint, Received
 from tests.system.inside import Inside
@@ -91,6 +93,33 @@ def test_unicast_goes_to_each_peer_with_its_ttl_and_joins_no_group(
     assert other.heard(1) == [heard(51, own, peer, 64)]
     maddr = ip("-n", wire.hosts[1].name, "maddr", "show", "dev", "eth0")
     assert f" {GROUP[family]}\n" not in maddr
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_routers_that_send_alike_share_a_socket_until_the_last_of_them_is_closed(
+    wire: Lan, ends: tuple[Inside, Inside], family: int
+) -> None:
+    def sockets() -> int:
+        table = Path(f"/proc/{one.pid}/net/{'raw' if family == 4 else 'raw6'}").read_text()
+        return table.count(f":{PROTOCOL:04X} ")
+
+    one, other = ends
+    sources = [source_of(host, family) for host in wire.hosts]
+    there = {vrid: endpoint(family, vrid, ttl=64 if vrid == 53 else 255) for vrid in (51, 52, 53)}
+    for each in there.values():
+        one.do("open", each, sources[0])
+    assert sockets() == 1 + 2, "one hears, one sends with each TTL"
+    one.do("close", there[53])
+    assert sockets() == 1 + 1
+    other.do("open", endpoint(family, 52), sources[1])
+    one.do("close", endpoint(family, 51))
+    one.do("send", endpoint(family, 52), GROUP[family], advert(52))
+    assert other.heard(1) == [heard(52, sources[0], GROUP[family])]
+    one.do("close", endpoint(family, 52))
+    assert sockets() == 0
+    one.do("open", endpoint(family, 52), sources[0])
+    one.do("send", endpoint(family, 52), GROUP[family], advert(52))
+    assert other.heard(1) == [heard(52, sources[0], GROUP[family])]
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -1,7 +1,8 @@
 """Adverts and announcements over raw sockets: the `Wire` of a real network. Needs CAP_NET_RAW.
 
 Watchers and callbacks of the event loop: no greenlet, and nothing waits. One receiving socket per interface, family
-and IP protocol serves all its routers, each router has its own sending socket, and one more sends every announcement.
+and IP protocol serves all its routers, and one sending socket all that send alike: the kernel looks at each socket of a
+protocol for every packet of it that comes in. One more sends every announcement.
 """
 
 import socket
@@ -24,10 +25,15 @@ are dead."""
 FORWARDING = Path("/proc/sys/net/ipv6/conf")
 
 
+Voice = tuple[int, int, int, int, bool, str]
+"""How is sent: index of an interface, family, IP protocol, TTL, whether the source is borrowed, and the source."""
+
+
 class _Line(NamedTuple):
     """What an open endpoint uses."""
 
     place: Place
+    voice: Voice
     sender: Any
 
 
@@ -39,6 +45,7 @@ class RawWire:
         self.errors: dict[str, Counter[str]] = {}
         self._lines: dict[Endpoint, _Line] = {}
         self._listeners: dict[Place, Listener] = {}
+        self._senders: dict[Voice, Any] = {}
         self._frames: Any = None
 
     def open(self, endpoint: Endpoint, source: str, heard: Heard) -> None:
@@ -55,7 +62,8 @@ class RawWire:
         line = self._lines.pop(endpoint, None)
         if line is None:
             return
-        line.sender.close()
+        if not any(other.sender is line.sender for other in self._lines.values()):
+            self._senders.pop(line.voice).close()
         listener = self._listeners.get(line.place)
         if listener is not None:
             listener.drop(endpoint)
@@ -108,7 +116,11 @@ class RawWire:
 
     def _open(self, endpoint: Endpoint, source: str, heard: Heard) -> None:
         place = (socket.if_nametoindex(endpoint.hears), endpoint.family, endpoint.protocol)
-        self._lines[endpoint] = _Line(place, sender(endpoint, source))
+        index = socket.if_nametoindex(endpoint.interface)
+        voice = (index, endpoint.family, endpoint.protocol, endpoint.ttl, endpoint.borrows, source)
+        if voice not in self._senders:
+            self._senders[voice] = sender(endpoint, source)
+        self._lines[endpoint] = _Line(place, voice, self._senders[voice])
         if place not in self._listeners:
             errors = self.errors.setdefault(endpoint.hears, Counter())
             self._listeners[place] = Listener(endpoint.hears, endpoint.family, endpoint.protocol, errors)

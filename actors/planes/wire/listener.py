@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from gevent import get_hub
 
@@ -25,6 +26,17 @@ BACKLOG = 4096
 
 Heard = Callable[[Received], None]
 
+Membership = tuple[str, int]
+"""A group, and the index of an interface that is in it."""
+
+
+class Listening(NamedTuple):
+    """A router that hears, and what its interfaces joined for it."""
+
+    endpoint: Endpoint
+    heard: Heard
+    groups: list[Membership]
+
 
 class Listener:
     """Hears what the kernel passes. Made and called on the event loop; raises OSError when made or given a router.
@@ -34,12 +46,12 @@ class Listener:
     """
 
     def __init__(self, interface: str, family: int, protocol: int, errors: Counter[str]) -> None:
-        self.routers: dict[int, tuple[Endpoint, Heard]] = {}
+        self.routers: dict[int, Listening] = {}
         self._family = family
         self._protocol = protocol
         self._vrid = 1 + (AH_BYTES if protocol == AH_PROTOCOL else 0)
         self._index = socket.if_nametoindex(interface)
-        self._groups: frozenset[tuple[str, int]] = frozenset()
+        self._members: Counter[Membership] = Counter()
         self._errors = errors
         self._socket = receiver(interface, family, protocol)
         self._reception = Reception(self._socket, family, protocol)
@@ -48,13 +60,19 @@ class Listener:
 
     def add(self, endpoint: Endpoint, heard: Heard) -> None:
         """Hear the adverts of one more router; with its VRID it takes the place of an earlier one."""
-        self.routers[endpoint.vrid] = (endpoint, heard)
+        self._leave(self.routers.get(endpoint.vrid))
+        self.routers[endpoint.vrid] = router = Listening(endpoint, heard, [])
+        for membership in self._groups_of(endpoint):
+            self._join(*membership)
+            router.groups.append(membership)
         self._tune()
 
     def drop(self, endpoint: Endpoint) -> None:
         """Hear no more of a router."""
-        if self.routers.get(endpoint.vrid, (None,))[0] == endpoint:
+        router = self.routers.get(endpoint.vrid)
+        if router is not None and router.endpoint == endpoint:
             del self.routers[endpoint.vrid]
+            self._leave(router)
             self._tune()
 
     def close(self) -> None:
@@ -87,21 +105,26 @@ class Listener:
         elif len(received.pdu) <= self._vrid:
             self._errors[Reason.LENGTH.value] += 1
         elif router := self.routers.get(received.pdu[self._vrid]):
-            router[1](received)
+            router.heard(received)
         else:
             self._errors[Reason.VRID.value] += 1
 
     def _tune(self) -> None:
-        """Join and leave groups, then have the kernel pass these routers' adverts alone."""
-        groups = frozenset(group for each, _ in self.routers.values() for group in self._groups_of(each))
-        for group, index in self._groups - groups:
-            leave(self._socket, self._family, group, index)
-        for group, index in groups - self._groups:
-            join(self._socket, self._family, group, index)
-        self._groups = groups
+        """Have the kernel pass these routers' adverts alone."""
         attach(self._socket, vrid_program(self._family, self.routers, self._vrid))
 
-    def _groups_of(self, endpoint: Endpoint) -> Iterator[tuple[str, int]]:
+    def _join(self, group: str, index: int) -> None:
+        if not self._members[group, index]:
+            join(self._socket, self._family, group, index)
+        self._members[group, index] += 1
+
+    def _leave(self, router: Listening | None) -> None:
+        for group, index in router.groups if router is not None else ():
+            self._members[group, index] -= 1
+            if not self._members[group, index]:
+                leave(self._socket, self._family, group, index)
+
+    def _groups_of(self, endpoint: Endpoint) -> Iterator[Membership]:
         """Each with the index of an interface that joins it."""
         for group in filter(is_group, endpoint.destinations):
             yield group, self._index

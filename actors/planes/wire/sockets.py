@@ -45,13 +45,26 @@ def vrid_program(family: int, vrids: Iterable[int], place: int = 1) -> Program:
     What can be no router's is passed too, for the reader to count: VRID 0, and what is too short to have one. With IPv4
     the kernel shows it the IP header too. ``place`` is which byte of the payload, counted from 0, is the VRID.
     """
-    wanted = sorted(set(vrids))
     # X = length of the IP header; A = what is left of the packet, with the VRID at least; A = the VRID, not 0.
     header: Program = [(0xB1, 0, 0, 0)] if family == 4 else [(0x01, 0, 0, 0)]
     measure: Program = [(0x80, 0, 0, 0), (0x1C, 0, 0, 0), (0x35, 1, 0, place + 1), *WHOLE]
     load: Program = [(0x50, 0, 0, place), (0x15, 0, 1, 0), *WHOLE]
-    matches: Program = [(0x15, len(wanted) - number, 0, vrid) for number, vrid in enumerate(wanted)]
-    return [*header, *measure, *load, *matches, *NOTHING, *WHOLE]
+    # X = its last five bits; A = the others; A = the word of the set that those choose, shifted by X; is it odd?
+    split: Program = [(0x02, 0, 0, 0), (0x54, 0, 0, 31), (0x07, 0, 0, 0), (0x60, 0, 0, 0), (0x74, 0, 0, 5)]
+    choose: Program = [*_choice(vrids), *NOTHING]
+    look: Program = [(0x7C, 0, 0, 0), (0x45, 0, 1, 1), *WHOLE, *NOTHING]
+    return [*header, *measure, *load, *split, *choose, *look]
+
+
+def _choice(vrids: Iterable[int]) -> Program:
+    """A = the word of the set with the number A; and past the one line that is for numbers without a word."""
+    words: dict[int, int] = {}
+    for vrid in vrids:
+        words[vrid >> 5] = words.get(vrid >> 5, 0) | 1 << (vrid & 31)
+    lines: Program = []
+    for left, (number, word) in zip(reversed(range(len(words))), words.items(), strict=True):
+        lines += [(0x15, 0, 2, number), (0x00, 0, 0, word), (0x05, 0, 0, 3 * left + 1)]
+    return lines
 
 
 def attach(sock: Any, program: Program) -> None:
