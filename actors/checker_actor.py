@@ -39,6 +39,9 @@ class CheckerSpec(msgspec.Struct, frozen=True):
     init: str = "unknown"
     bindto: str = ""
     bind_port: int = 0
+    fwmark: int = 0
+    tos: int = 0
+    interface: str = ""
     options: tuple[tuple[str, Any], ...] = ()
 
     @property

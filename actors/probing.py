@@ -8,7 +8,7 @@ from actors.checker_actor import CheckerSpec
 from actors.messages import Probed
 from actors.runtime.dial import CooperativeDial, NativeDial
 from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
-from plugins.api import Failed, Passed, Target, build, outcome
+from plugins.api import Failed, Passed, Source, Target, build, outcome
 
 Report = Callable[[Probed], None]
 
@@ -19,10 +19,11 @@ LONGEST = 300
 class PluginProbe:
     """One checker's plugin in its lane."""
 
-    __slots__ = ("_dial", "_lane", "_plugin", "_report", "_spec")
+    __slots__ = ("_dial", "_lane", "_plugin", "_report", "_source", "_spec")
 
     def __init__(self, spec: CheckerSpec, plugin: Any, lane: Lane, dial: Any, report: Report) -> None:
         self._spec = spec
+        self._source = Source(spec.bindto, spec.bind_port, spec.fwmark, spec.tos, spec.interface)
         self._plugin = plugin
         self._lane = lane
         self._dial = dial
@@ -47,7 +48,7 @@ class PluginProbe:
 
     def _probe(self) -> Passed | Failed:
         spec = self._spec
-        target = Target(spec.address, spec.port, spec.timeout, spec.bindto, spec.bind_port, self._dial)
+        target = Target(spec.address, spec.port, spec.timeout, self._source, self._dial)
         return outcome(self._plugin, target)
 
     def _ended(self, ended: Ended) -> None:

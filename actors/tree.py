@@ -196,6 +196,9 @@ def _check(checker: Checker, server: RealServer | None) -> CheckerSpec:
         init=checker.init,
         bindto=checker.bindto or "",
         bind_port=checker.bind_port or 0,
+        fwmark=checker.fwmark,
+        tos=checker.tos,
+        interface=checker.bind_if,
         options=_options(checker, None if whole else server),
     )
 

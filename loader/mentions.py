@@ -16,7 +16,7 @@ def identities(draft: Draft, fields: Mapping[str, Any]) -> tuple[Identity, ...]:
     if fields.get("vrid") and fields.get("interface"):
         return tuple(_of_router(draft, fields))
     twice = f"{shown(' '.join(words(draft.head.text)))} is declared twice"
-    if fields.get("fwmark"):
+    if fields.get("fwmark") and "family" in fields:  # a service of marked packets; checks leave with marks too
         return (Identity((fields["fwmark"], fields["family"]), twice, draft.heading()),)
     if fields.get("address"):
         key = (fields["address"], fields["port"], fields["protocol"])

@@ -11,6 +11,7 @@ from loader.schema import argument, beside, common_words, derived, flags, nested
 from loader.scripts import Script
 from loader.source import Position
 from loader.vrrp_model import (
+    INTERFACE,
     Authentication,
     AuthHmac,
     HmacKey,
@@ -116,6 +117,9 @@ class Checker(CheckSettings):
     connect_port: int | None = option("port", None, help="port to check instead of the real server's")
     bindto: str | None = option("address", None, help="source address of the check")
     bind_port: int | None = option("port", None, help="source port of the check")
+    bind_if: str = option("str", "", pattern=INTERFACE, help="interface that the check leaves by")
+    fwmark: int = option("int", 0, min=0, max=4_294_967_295, help="firewall mark on the check's packets; 0: none")
+    tos: int = option("int", 0, min=0, max=255, help="type of service of the check's packets")
     retry: int | None = option("int", None, min=0, max=TRIES, aliases=("nb_get_retry",), help="failures forgiven")
     rise: int = option("int", 1, min=1, max=TRIES + 1, help="successes in a row before the check is up")
     fall: int | None = option("int", None, min=1, max=TRIES + 1, help="failures in a row before the check is down")

@@ -10,20 +10,7 @@ import os
 from collections.abc import Callable
 from errno import EAGAIN, EINPROGRESS
 from select import POLLERR, POLLHUP, POLLIN, POLLOUT
-from socket import (
-    AF_INET,
-    AF_INET6,
-    IPPROTO_IP,
-    SO_ERROR,
-    SO_LINGER,
-    SO_REUSEADDR,
-    SOCK_CLOEXEC,
-    SOCK_NONBLOCK,
-    SOCK_STREAM,
-    SOL_SOCKET,
-    inet_pton,
-)
-from struct import pack
+from socket import AF_UNIX, SO_ERROR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET
 from time import monotonic
 from typing import Any
 
@@ -31,14 +18,18 @@ import gevent
 from gevent import monkey
 from greenlet import getcurrent
 
+from plugins.api.source import ANY, Source, Transport, prepare, where
+
 # Made of the operating system's sockets also where the standard library is patched to be cooperative.
 NativeSocket: Any = monkey.get_original("socket", "socket")
 native_poll = monkey.get_original("select", "poll")
+native_sleep = monkey.get_original("time", "sleep")
 
 READ, WRITE = 1, 2  # libev's own numbers
 LATE = "timed out"
 CONNECT_LATE = "connect timed out"
-IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python 3.11 has no name for it
+AGAIN = 0.02
+"""Seconds until another try, when a Unix listener's queue is full: nothing tells when it no longer is."""
 _POLLED = {READ: POLLIN | POLLERR | POLLHUP, WRITE: POLLOUT | POLLERR | POLLHUP}
 
 
@@ -67,6 +58,10 @@ class _DeadlineSocket(NativeSocket):
         """Whether calls may wait."""
         return self._limit != 0.0
 
+    def renew(self, deadline: float) -> None:
+        """Be good until ``deadline``, for a further probe."""
+        self._deadline, self._limit = deadline, None
+
     def dup(self) -> Any:
         """Not for a probe's socket: raises `io.UnsupportedOperation`."""
         raise io.UnsupportedOperation("a probe's socket cannot be duplicated")
@@ -80,6 +75,12 @@ class _DeadlineSocket(NativeSocket):
         if left <= 0:
             raise TimeoutError(LATE)
         return left if self._limit is None or left < self._limit else self._limit
+
+    def _pause(self) -> float:
+        left = self._deadline - monotonic()
+        if left <= 0 or self.family != AF_UNIX:
+            raise TimeoutError(CONNECT_LATE)
+        return min(left, AGAIN)
 
 
 def _cooperative(call: Callable[..., Any], events: int) -> Callable[..., Any]:
@@ -106,13 +107,14 @@ class CooperativeSocket(_DeadlineSocket):
     _hub: Any
     _watcher: Any
 
-    def open_to(self, where: tuple[str, int]) -> int:
+    def open_to(self, peer: Any) -> int:
         """Connect; returns 0 or an errno."""
-        error: int = NativeSocket.connect_ex(self, where)
+        while (error := NativeSocket.connect_ex(self, peer)) == EAGAIN:
+            gevent.sleep(self._pause())
         if error == EINPROGRESS:
             self.wait(WRITE, CONNECT_LATE)
             error = self.getsockopt(SOL_SOCKET, SO_ERROR)
-        return error
+        return int(error)
 
     def wait(self, events: int, late: str = LATE) -> None:
         """Wait for ``events`` (READ or WRITE); raises TimeoutError at the deadline or after the call's limit."""
@@ -184,15 +186,16 @@ class CooperativeDial:
         self._hub = gevent.get_hub()
 
     def connect(
-        self, address: str, port: int, deadline: float, bindto: str = "", bind_port: int = 0
+        self, address: str, port: int, deadline: float, source: Source = ANY, transport: Transport = Transport.TCP
     ) -> CooperativeSocket:
-        """A connected TCP socket that is good until ``deadline``, in seconds of CLOCK_MONOTONIC.
+        """A connected socket that is good until ``deadline``, in seconds of CLOCK_MONOTONIC.
 
-        ``address`` and ``bindto`` are numeric. Raises OSError saying what failed, TimeoutError at the deadline.
+        Addresses are numeric. Raises OSError saying what failed, TimeoutError at the deadline.
         """
-        sock = CooperativeSocket(_family(address), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+        family, peer = where(address, port, transport)
+        sock = CooperativeSocket(family, transport.kind | SOCK_NONBLOCK | SOCK_CLOEXEC)
         sock._hub, sock._watcher, sock._deadline, sock._limit = self._hub, None, deadline, None
-        _establish(sock, (address, port), bindto, bind_port)
+        _establish(sock, peer, ANY if transport is Transport.UNIX else source)
         return sock
 
 
@@ -212,13 +215,12 @@ class DeadlineSocket(_DeadlineSocket):
 
     __slots__ = ()
 
-    def open_to(self, where: tuple[str, int]) -> int:
+    def open_to(self, peer: Any) -> int:
         """Connect; returns 0 or an errno."""
         NativeSocket.settimeout(self, self._left())
-        error: int = NativeSocket.connect_ex(self, where)
-        if error == EAGAIN:
-            raise TimeoutError(CONNECT_LATE)
-        return error
+        while (error := NativeSocket.connect_ex(self, peer)) == EAGAIN:  # or, of TCP, too late
+            native_sleep(self._pause())
+        return int(error)
 
     recv = _native(NativeSocket.recv)
     recv_into = _native(NativeSocket.recv_into)
@@ -235,42 +237,25 @@ class DeadlineSocket(_DeadlineSocket):
 class NativeDial:
     """Makes sockets for native threads."""
 
-    def connect(self, address: str, port: int, deadline: float, bindto: str = "", bind_port: int = 0) -> DeadlineSocket:
+    def connect(
+        self, address: str, port: int, deadline: float, source: Source = ANY, transport: Transport = Transport.TCP
+    ) -> DeadlineSocket:
         """As `CooperativeDial.connect`, blocking the calling thread."""
-        sock = DeadlineSocket(_family(address), SOCK_STREAM | SOCK_CLOEXEC)
+        family, peer = where(address, port, transport)
+        sock = DeadlineSocket(family, transport.kind | SOCK_CLOEXEC)
         sock._deadline, sock._limit = deadline, None
-        _establish(sock, (address, port), bindto, bind_port)
+        _establish(sock, peer, ANY if transport is Transport.UNIX else source)
         return sock
 
 
-def _establish(sock: Any, where: tuple[str, int], bindto: str, bind_port: int) -> None:
-    """Bind and connect ``sock``, or close it, whatever is thrown."""
+def _establish(sock: Any, peer: Any, source: Source) -> None:
+    """Have ``sock`` leave as ``source`` says and connect it, or close it, whatever is thrown."""
     try:
-        if bindto or bind_port:
-            _bind(sock, bindto, bind_port)
-        error = sock.open_to(where)
+        if source != ANY:
+            prepare(sock, source)
+        error = sock.open_to(peer)
         if error:
             raise OSError(error, f"connect: {os.strerror(error)}")
     except BaseException:
         sock.close()
         raise
-
-
-def _bind(sock: Any, bindto: str, bind_port: int) -> None:
-    if bind_port:
-        # The same four numbers are to be used again at the next probe, which TIME_WAIT would forbid for a minute.
-        sock.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-        sock.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
-    else:
-        sock.setsockopt(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-    try:
-        sock.bind((bindto, bind_port))
-    except OSError as error:
-        raise OSError(error.errno, f"bind to {bindto or '*'}:{bind_port}: {error.strerror}") from None
-
-
-def _family(address: str) -> int:
-    if ":" in address:
-        return AF_INET6
-    inet_pton(AF_INET, address)  # a name is refused here: looking it up would block
-    return AF_INET

@@ -1,4 +1,4 @@
-"""What a checker plugin sees, all of it: `checker`, `option`, `block`, `Passed`, `Failed`, `Target`, `Tls`.
+"""What a checker plugin sees, all of it: how it is declared, what it is given, what it answers.
 
 Nothing of the daemon's insides is here. A plugin imports this, the standard library, and its protocol's client library.
 """
@@ -7,8 +7,10 @@ from plugins.api.declare import block, checker
 from plugins.api.describe import build, describe
 from plugins.api.options import REQUIRED, RESERVED, BadPlugin, option
 from plugins.api.outcome import Failed, Passed, explain, outcome
+from plugins.api.source import Source
 from plugins.api.target import Target
 from plugins.api.tls import Tls
+from plugins.api.trace import Trace
 
 __all__ = [
     "REQUIRED",
@@ -16,8 +18,10 @@ __all__ = [
     "BadPlugin",
     "Failed",
     "Passed",
+    "Source",
     "Target",
     "Tls",
+    "Trace",
     "block",
     "build",
     "checker",

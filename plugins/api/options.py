@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 RESERVED = frozenset(
-    {"connect_ip", "connect_port", "bindto", "bind_port", "connect_timeout", "delay_loop", "retry", "nb_get_retry"}
+    {"connect_ip", "connect_port", "bindto", "bind_port", "bind_if", "fwmark", "tos"}
+    | {"connect_timeout", "delay_loop", "retry", "nb_get_retry"}
     | {"delay_before_retry", "warmup", "rise", "fall", "jitter", "init", "alpha"}
 )
 """Keywords that every checker has; the daemon owns them, no plugin may declare them."""

@@ -4,47 +4,79 @@ import socket
 from time import monotonic
 from typing import Any, Protocol
 
+from plugins.api.source import ANY, Source, Transport, prepare, where
 from plugins.api.tls import Tls, TlsSocket
+from plugins.api.trace import Trace, TracedSocket
 
 
 class Dial(Protocol):
     """Makes connected sockets; the daemon has one for greenlets and one for native threads."""
 
-    def connect(self, address: str, port: int, deadline: float, bindto: str = "", bind_port: int = 0) -> Any:
-        """A connected TCP socket, no call on which waits past ``deadline`` (`time.monotonic`). Raises OSError."""
+    def connect(
+        self, address: str, port: int, deadline: float, source: Source = ANY, transport: Transport = Transport.TCP
+    ) -> Any:
+        """A connected socket, no call on which waits past ``deadline`` (`time.monotonic`). Raises OSError.
+
+        Its ``renew(deadline)`` gives it another deadline.
+        """
+
+
+class PlainSocket(socket.socket):
+    """A plain blocking socket. Each call may wait as long as was left when it was made, or renewed."""
+
+    __slots__ = ()
+
+    def renew(self, deadline: float) -> None:
+        """Be good until ``deadline``."""
+        self.settimeout(max(deadline - monotonic(), 0.001))
 
 
 class PlainDial:
-    """Plain blocking sockets, to try a plugin in a script. Each call may wait as long as was left at the connect."""
+    """Plain blocking sockets, to try a plugin in a script."""
 
-    def connect(self, address: str, port: int, deadline: float, bindto: str = "", bind_port: int = 0) -> socket.socket:
+    def connect(
+        self, address: str, port: int, deadline: float, source: Source = ANY, transport: Transport = Transport.TCP
+    ) -> PlainSocket:
         """See `Dial.connect`."""
-        source = (bindto, bind_port) if bindto or bind_port else None
-        return socket.create_connection((address, port), deadline - monotonic(), source)
+        family, peer = where(address, port, transport)
+        sock = PlainSocket(family, transport.kind)
+        try:
+            sock.renew(deadline)
+            if transport is not Transport.UNIX:
+                prepare(sock, source)
+            sock.connect(peer)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+PLAIN = PlainDial()
 
 
 class Target:
     """One probe's target. Its ``timeout`` seconds for everything that the probe does begin when it is made.
 
-    ``address`` and ``bindto`` are numeric; ``bindto`` is "" and ``bind_port`` 0 where the kernel chooses.
+    ``address`` is numeric; ``source`` is how packets leave for it. A ``trace`` is told of each step that is done.
     """
 
-    __slots__ = ("_deadline", "_dial", "_opened", "address", "bind_port", "bindto", "port", "timeout")
+    __slots__ = ("_deadline", "_dial", "_opened", "address", "kept", "port", "source", "timeout", "trace")
 
     def __init__(
         self,
         address: str,
         port: int,
         timeout: float = 5.0,
-        bindto: str = "",
-        bind_port: int = 0,
-        dial: Dial = PlainDial(),  # noqa: B008  (it holds nothing)
+        source: Source = ANY,
+        dial: Dial = PLAIN,
+        trace: Trace | None = None,
     ) -> None:
         self.address = address
         self.port = port
         self.timeout = timeout
-        self.bindto = bindto
-        self.bind_port = bind_port
+        self.source = source
+        self.trace = trace
+        self.kept: list[Any] = []
         self._deadline = monotonic() + timeout
         self._dial = dial
         self._opened: list[Any] = []
@@ -59,18 +91,39 @@ class Target:
             raise TimeoutError("timed out")
         return left
 
-    def connect(self, tls: Tls | None = None) -> Any:
+    def connect(self, tls: Tls | None = None, *, udp: bool = False, path: str = "", keep: bool = False) -> Any:
         """A socket connected to the target, through TLS when asked; a context manager that closes it.
 
-        It is closed after the probe in any case. Raises OSError (ssl.SSLError is one), TimeoutError when time is over.
+        With ``udp`` it is one for datagrams: what ICMP tells of them, a closed port among it, is an OSError of the
+        next call. With a ``path`` it is connected to that Unix stream socket instead (``@name``: an abstract one).
+        It is closed after the probe in any case, unless it is to ``keep`` for a client that `setup` has made, see
+        `resume`. Raises OSError (ssl.SSLError is one), TimeoutError when time is over.
         """
+        if udp and (tls or path):
+            raise ValueError("datagrams go neither through TLS nor to a path")
         self.remaining()
-        sock = self._dial.connect(self.address, self.port, self._deadline, self.bindto, self.bind_port)
-        self._opened.append(sock)
+        transport = Transport.UNIX if path else Transport.UDP if udp else Transport.TCP
+        sock = self._dial.connect(path or self.address, self.port, self._deadline, self.source, transport)
+        (self.kept if keep else self._opened).append(sock)
+        if self.trace is not None:
+            return self._traced(sock, tls, self.trace)
         return sock if tls is None else TlsSocket(sock, tls, self.address)
 
+    def resume(self, sock: Any) -> Any:
+        """Give ``sock``, which an earlier probe has connected to ``keep``, the time of this one; returns it."""
+        self.remaining()
+        sock.renew(self._deadline)
+        return sock
+
     def close(self) -> None:
-        """Close every connection that was made; the daemon does so after each probe."""
+        """Close every connection that was made and is not to keep; the daemon does so after each probe."""
         for sock in self._opened:
             sock.close()
         self._opened.clear()
+
+    def _traced(self, sock: Any, tls: Tls | None, trace: Trace) -> TracedSocket:
+        trace.mark("connect")
+        if tls is not None:
+            sock = TlsSocket(sock, tls, self.address)
+            trace.mark("tls")
+        return TracedSocket(sock, trace)

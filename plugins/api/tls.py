@@ -172,7 +172,7 @@ class TlsSocket:
 
 _OF_SOCKET = frozenset(
     {"family", "fileno", "getpeername", "getsockname", "getsockopt", "proto", "setsockopt", "type"}
-    | {"gettimeout", "settimeout", "setblocking"}
+    | {"gettimeout", "renew", "settimeout", "setblocking"}
 )
 _OF_TLS = frozenset({"cipher", "get_channel_binding", "getpeercert", "pending", "selected_alpn_protocol", "version"})
 

@@ -183,10 +183,12 @@ class TestChecks:
         assert spec.options == (("virtualhost", asked), ("path", ""))
 
     def test_every_field_of_a_checker_arrives(self) -> None:
-        one = checker(threaded=True, connect_port=8080, bindto="10.0.3.1", bind_port=99, jitter=50.0, init="down")
+        way = {"bindto": "10.0.3.1", "bind_port": 99, "fwmark": 7, "tos": 16, "bind_if": "eth1"}
+        one = checker(threaded=True, connect_port=8080, jitter=50.0, init="down", **way)
         spec = check_of(config(service(server(1, "web")), checkers=(one,)))
         assert (spec.id, spec.title, spec.port) == ("check/web@10.0.1.1:8080", "TH_HTTP_GET", 8080)
         assert (spec.bindto, spec.bind_port, spec.jitter, spec.init) == ("10.0.3.1", 99, 0.5, "down")
+        assert (spec.fwmark, spec.tos, spec.interface) == (7, 16, "eth1")
 
 
 def test_every_field_of_a_service_arrives() -> None:

@@ -35,6 +35,9 @@ def test_common_keywords_need_no_word_from_the_plugin() -> None:
         connect_port 8080
         bindto 10.0.0.9
         bind_port 1024
+        bind_if eth1
+        fwmark 4294967295
+        tos 72
         connect_timeout 2
         delay_loop 5
         delay_before_retry 1.5
@@ -50,6 +53,9 @@ def test_common_keywords_need_no_word_from_the_plugin() -> None:
         connect_port=8080,
         bindto="10.0.0.9",
         bind_port=1024,
+        bind_if="eth1",
+        fwmark=4_294_967_295,
+        tos=72,
         connect_timeout=2.0,
         delay_loop=5.0,
         delay_before_retry=1.5,

@@ -89,7 +89,7 @@ class Wire:
         self.sent: list[bytes] = []
         self.open = 0
 
-    def connect(self, address: str, port: int, deadline: float, bindto: str = "", bind_port: int = 0) -> "WireSocket":
+    def connect(self, address: str, port: int, deadline: float, *source: Any) -> "WireSocket":
         """The next answer's connection."""
         self.open += 1
         return WireSocket(self, self._answers.pop(0), self._step)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from plugins import api
-from plugins.api import BadPlugin, Failed, Passed, Target, block, build, checker, describe, option, outcome
+from plugins.api import BadPlugin, Failed, Passed, Source, Target, block, build, checker, describe, option, outcome
 from plugins.http import HttpGet, SslGet
 from plugins.registry import find
 from tests.plugins.peers import Wire, no_leak, peer
@@ -272,6 +272,6 @@ def test_failures_are_equal_by_their_detail():
 
 def test_without_a_daemon_a_target_connects_plainly():
     with no_leak(), peer(lambda client: client.sendall(b"+PONG\r\n")) as server:
-        target = Target("127.0.0.1", server.port, timeout=1, bindto="127.0.0.3")
+        target = Target("127.0.0.1", server.port, timeout=1, source=Source(bindto="127.0.0.3"))
         assert outcome(build(RedisPing, ()), target) == Passed()
     assert 0 < target.remaining() <= 1

@@ -4,17 +4,20 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from time import monotonic
 
 import gevent
 import pytest
 
 from actors.runtime.dial import CooperativeDial, NativeDial
-from plugins.api import Target, Tls, outcome
+from plugins.api import Source, Target, Tls, outcome
+from plugins.api.source import ANY, Transport
 from tests.plugins.certificates import server_context
 from tests.plugins.peers import no_leak, peer
 
 DIALS = [CooperativeDial, NativeDial]
+UDP, UNIX = Transport.UDP, Transport.UNIX
 HOST = "127.0.0.1"
 gevent.get_hub().loop.timer(0)  # the hub's own descriptors are open before any are counted
 
@@ -96,7 +99,7 @@ def test_the_source_address_is_bound(dial):
     with no_leak(), peer(echo) as server:
 
         def work():
-            with dial.connect(HOST, server.port, soon(), "127.0.0.9") as sock:
+            with dial.connect(HOST, server.port, soon(), Source("127.0.0.9")) as sock:
                 sock.sendall(b"x")
                 sock.recv(1)
                 return sock.getsockname()
@@ -111,7 +114,7 @@ def test_a_source_port_can_be_used_again_at_once(dial):
     with no_leak(), peer(echo) as server:
 
         def work():
-            with dial.connect(HOST, server.port, soon(), "", port) as sock:
+            with dial.connect(HOST, server.port, soon(), Source(bind_port=port)) as sock:
                 sock.sendall(b"x")
                 return sock.recv(1), sock.getsockname()
 
@@ -132,11 +135,137 @@ def test_a_connect_that_fails_says_why_and_closes(arguments, kind, text, dial):
 
     def work():
         with pytest.raises(kind) as caught:
-            dial.connect(host, port, soon(), *bind)
+            dial.connect(host, port, soon(), Source(*bind))
         return caught.value.strerror or str(caught.value)
 
     with no_leak():
         assert text in run(work)
+
+
+def test_a_datagram_socket_is_connected_and_hears_answers(dial):
+    with no_leak(), socket.socket(type=socket.SOCK_DGRAM) as server:
+        server.bind((HOST, 0))
+
+        def work():
+            with dial.connect(HOST, server.getsockname()[1], soon(), ANY, UDP) as sock:
+                sock.send(b"ask")
+                asked, client = server.recvfrom(9)
+                server.sendto(b"answer", client)
+                return asked, sock.recv(9), sock.type
+
+        assert run(work) == (b"ask", b"answer", socket.SOCK_DGRAM)
+
+
+def test_what_icmp_tells_of_a_datagram_is_an_error_of_the_next_call(dial):
+    with socket.socket(type=socket.SOCK_DGRAM) as closed:
+        closed.bind((HOST, 0))
+        port = closed.getsockname()[1]
+
+    def work():
+        with dial.connect(HOST, port, soon(), ANY, UDP) as sock:
+            sock.send(b"ask")
+            with pytest.raises(ConnectionRefusedError):
+                sock.recv(9)
+
+    with no_leak():
+        run(work)
+
+
+def test_datagrams_that_nobody_answers_end_at_the_deadline(dial):
+    with no_leak(), socket.socket(type=socket.SOCK_DGRAM) as server:
+        server.bind((HOST, 0))
+
+        def work():
+            sock = dial.connect(HOST, server.getsockname()[1], soon(0.05), ANY, UDP)
+            with sock, pytest.raises(TimeoutError, match="timed out"):
+                sock.recv(9)
+
+        run(work)
+
+
+@contextmanager
+def unix_listener(address, backlog=5):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen(backlog)
+        yield listener
+
+
+@pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
+def test_a_unix_socket_is_dialled_by_its_path(dial, abstract, tmp_path):
+    name = f"understudy-{dial.__class__.__name__}" if abstract else str(tmp_path / "door")
+    with no_leak(), unix_listener(f"\0{name}" if abstract else name) as listener:
+
+        def work():
+            with dial.connect(f"@{name}" if abstract else name, 0, soon(), Source("192.0.2.1", 7), UNIX) as sock:
+                listener.accept()[0].sendall(b"x")
+                return sock.recv(9)
+
+        assert run(work) == b"x"
+
+
+def test_a_unix_socket_that_is_not_there_says_so(dial, tmp_path):
+    def work():
+        with pytest.raises(FileNotFoundError, match="connect: No such file or directory"):
+            dial.connect(str(tmp_path / "none"), 0, soon(), ANY, UNIX)
+
+    with no_leak():
+        run(work)
+
+
+def test_a_unix_listener_that_accepts_nobody_is_waited_for_until_the_deadline(dial, tmp_path):
+    door = str(tmp_path / "door")
+
+    def work():
+        first = dial.connect(door, 0, soon(), ANY, UNIX)
+        with first, pytest.raises(TimeoutError, match=r"^connect timed out$"):
+            dial.connect(door, 0, soon(0.1), ANY, UNIX)
+
+    with no_leak(), unix_listener(door, backlog=0):
+        began = monotonic()
+        run(work)
+        assert 0.1 <= monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize("host", [HOST, "::1"])
+@pytest.mark.parametrize("transport", [Transport.TCP, UDP])
+def test_packets_leave_as_they_are_told(dial, transport, host):
+    six = ":" in host
+    with no_leak(), peer(echo, socket.AF_INET6 if six else socket.AF_INET) as server:
+
+        def work():
+            source = Source(fwmark=0xF0000001, tos=0x48, interface="lo")
+            with dial.connect(host, server.port, soon(), source, transport) as sock:
+                level, name = (socket.IPPROTO_IPV6, socket.IPV6_TCLASS) if six else (socket.IPPROTO_IP, socket.IP_TOS)
+                return (
+                    sock.getsockopt(socket.SOL_SOCKET, socket.SO_MARK) & 0xFFFFFFFF,
+                    sock.getsockopt(level, name),
+                    sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16),
+                )
+
+        assert run(work) == (0xF0000001, 0x48, b"lo\0")
+
+
+def test_an_interface_that_is_not_there_is_named(dial):
+    def work():
+        with pytest.raises(OSError, match="interface nowhere0: No such device"):
+            dial.connect(HOST, 1, soon(), Source(interface="nowhere0"))
+
+    with no_leak():
+        run(work)
+
+
+def test_a_connection_that_was_kept_is_good_for_another_deadline(dial):
+    def work():
+        with dial.connect(HOST, server.port, soon(0.02)) as sock:
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+            sock.renew(soon())
+            sock.sendall(b"x")
+            return sock.recv(1)
+
+    with no_leak(), peer(echo) as server:
+        assert run(work) == b"x"
 
 
 def unanswered():
