@@ -8,7 +8,7 @@ from zlib import crc32
 import msgspec
 
 from actors.core.health import Debounce, Health, observe
-from actors.core.status import CheckStatus, Verdict
+from actors.core.status import WHOLE, CheckStatus, Verdict
 from actors.messages import Message, Probed
 from actors.runtime.actor import Context
 
@@ -89,13 +89,15 @@ class PluginCrashed(Exception):
 
 
 class Tally(msgspec.Struct):
-    """A checker's counters since its actor started; ``seconds`` is how long the last probe took."""
+    """A checker's counters since its actor started; ``seconds`` is how long the last probe took, ``metrics`` are the
+    plugin's own figures of it."""
 
     runs: int = 0
     failures: int = 0
     hung: int = 0
     seconds: float = 0.0
     at: float = 0.0
+    metrics: tuple[tuple[str, float], ...] = ()
 
 
 class CheckerActor:
@@ -149,7 +151,8 @@ class CheckerActor:
         self._probe.close()
 
     def figures(self) -> dict[str, Any]:
-        """Runs, failures, probes that hung, and of the last one how long it took and when it was, in seconds."""
+        """Runs, failures, probes that hung; of the last one how long it took and when it was, in seconds, and what the
+        plugin measured."""
         tally = self.tally
         return {
             "runs": tally.runs,
@@ -157,6 +160,7 @@ class CheckerActor:
             "hung": tally.hung,
             "took": tally.seconds,
             "at": tally.at,
+            "metrics": dict(tally.metrics),
         }
 
     def explain(self) -> list[str]:
@@ -165,9 +169,10 @@ class CheckerActor:
         took = tally.seconds * 1000
         return [
             f"{spec.title} of {spec.address}:{spec.port} every {spec.interval:g} s, limit {spec.timeout:g} s",
-            f"verdict {health.verdict.value}" + (f": {health.detail}" if health.detail else ""),
+            f"verdict {self._said()}",
             f"{health.streak} results in a row against it; {spec.debounce.rise} make OK, {spec.debounce.fall} FAILED",
             f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {took:.1f} ms",
+            *(f"{name} {value:g}" for name, value in tally.metrics),
         ]
 
     def _begin(self) -> None:
@@ -191,7 +196,8 @@ class CheckerActor:
         self.tally.seconds = message.seconds
         if message.crash:
             raise PluginCrashed(message.crash)
-        self._judge(message.passed, message.detail)
+        self.tally.metrics = message.metrics
+        self._judge(message.passed, message.detail, message.share)
 
     def _guard(self) -> None:
         # One timer watches over many runs, since nearly all of them end long before: it is not set for each.
@@ -214,11 +220,11 @@ class CheckerActor:
         self.tally.hung += 1
         self._judge(False, detail)
 
-    def _judge(self, passed: bool, detail: str) -> None:
+    def _judge(self, passed: bool, detail: str, share: int = WHOLE) -> None:
         self.tally.failures += not passed
         self.tally.at = self._context.now()
         before = self._health
-        self._health = observe(before, self._spec.debounce, passed, detail)
+        self._health = observe(before, self._spec.debounce, passed, detail, share)
         if self._health is not before:
             self._publish()
         self._plan()
@@ -236,11 +242,14 @@ class CheckerActor:
         self._context.at("due", due, ProbeNow(), GRAIN)
 
     def _publish(self) -> None:
-        health = self._health
-        status = CheckStatus(self._spec.id, health.verdict, health.detail, health.assumed)
+        status = self._said()
         if status != self._status:
             self._status = status
             self._context.publish(status)
+
+    def _said(self) -> CheckStatus:
+        health = self._health
+        return CheckStatus(self._spec.id, health.verdict, health.detail, health.assumed, health.share)
 
     def _report(self, message: Probed) -> None:
         self._context.tell(self._spec.id, message)
@@ -258,7 +267,7 @@ _INITIAL = {
 def _initial(last: Any, init: str) -> Health:
     """A restarted checker goes on from the last verdict that it had from a result, so that nobody flaps."""
     if isinstance(last, CheckStatus) and not last.assumed:
-        return Health(last.verdict, 0, last.detail, assumed=False)
+        return Health(last.verdict, last.detail, assumed=False, share=last.share)
     return _INITIAL[init]
 
 

@@ -122,13 +122,18 @@ class Ran(Message, frozen=True):
 
 
 class Probed(Message, frozen=True):
-    """How run number ``run`` of a checker's probe ended. A ``crash`` is a traceback: the plugin itself failed."""
+    """How run number ``run`` of a checker's probe ended. A ``crash`` is a traceback: the plugin itself failed.
+
+    ``share`` is what it leaves servers of their weight, in percent; ``metrics`` are figures of the plugin's own.
+    """
 
     run: int
     passed: bool
     detail: str = ""
     seconds: float = 0.0
     crash: str = ""
+    share: int = 100
+    metrics: tuple[tuple[str, float], ...] = ()
 
 
 class Lost(Message, frozen=True):

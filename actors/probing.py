@@ -1,30 +1,40 @@
 """Joins plugins to lanes: what a checker actor is given to probe with, and what a probe's end means."""
 
+import sys
 import traceback
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
+import structlog
+
 from actors.checker_actor import CheckerSpec
+from actors.core.status import WHOLE
 from actors.messages import Probed
 from actors.runtime.dial import CooperativeDial, NativeDial
 from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
-from plugins.api import Failed, Passed, Source, Target, build, outcome
+from plugins.api import Degraded, Failed, Result, Session, Source, Target, build
 
 Report = Callable[[Probed], None]
 
+log = structlog.get_logger()
+
 LONGEST = 300
 """Characters of a detail; a plugin that quotes a whole page is cut short."""
+
+METRICS = 32
+"""Figures of its own that a probe may give; more are left out."""
 
 
 class PluginProbe:
     """One checker's plugin in its lane."""
 
-    __slots__ = ("_dial", "_lane", "_plugin", "_report", "_source", "_spec")
+    __slots__ = ("_dial", "_lane", "_report", "_session", "_source", "_spec")
 
     def __init__(self, spec: CheckerSpec, plugin: Any, lane: Lane, dial: Any, report: Report) -> None:
         self._spec = spec
         self._source = Source(spec.bindto, spec.bind_port, spec.fwmark, spec.tos, spec.interface)
-        self._plugin = plugin
+        self._session = Session(plugin)
         self._lane = lane
         self._dial = dial
         self._report = report
@@ -43,13 +53,18 @@ class PluginProbe:
         self._lane.abandon()
 
     def close(self) -> None:
-        """No more probes."""
-        self._lane.close()
+        """No more probes; a client that was kept is closed where it was used."""
+        self._lane.close((self._session.close, self._closed))
 
-    def _probe(self) -> Passed | Failed:
+    def _probe(self) -> Result:
         spec = self._spec
         target = Target(spec.address, spec.port, spec.timeout, self._source, self._dial)
-        return outcome(self._plugin, target)
+        return self._session.probe(target)
+
+    def _closed(self, ended: Ended) -> None:
+        if ended.error is not None:
+            trace = "".join(traceback.format_exception(ended.error))
+            log.warning("plugin crashed while it closed its client", actor=self._spec.id, trace=trace)
 
     def _ended(self, ended: Ended) -> None:
         self._report(judge(ended))
@@ -74,12 +89,22 @@ class PluginProbes:
 def judge(ended: Ended) -> Probed:
     """What the end of a probe means: a result, a stop at the deadline, or a crash of the plugin."""
     result = ended.value
-    if isinstance(result, Passed | Failed):
-        return Probed(ended.run, isinstance(result, Passed), _told(result.detail), ended.seconds)
+    if isinstance(result, Result):
+        share = result.weight if isinstance(result, Degraded) else WHOLE
+        passed, metrics = not isinstance(result, Failed), _numbers(result.metrics)
+        return Probed(ended.run, passed, _told(result.detail), ended.seconds, share=share, metrics=metrics)
     if isinstance(ended.error, DeadlinePassed):
         return Probed(ended.run, False, "stopped at its deadline", ended.seconds)
     trace = "".join(traceback.format_exception(ended.error))
     return Probed(ended.run, False, "the plugin crashed", ended.seconds, crash=trace)
+
+
+def _numbers(metrics: Any) -> tuple[tuple[str, float], ...]:
+    """Figures that JSON can carry: so many, and of them what has a name and is a finite number."""
+    if type(metrics) is not dict:
+        return ()
+    given = ((name, value) for name, value in islice(metrics.items(), METRICS) if isinstance(value, int | float))
+    return tuple((_told(name), float(value)) for name, value in given if abs(value) <= sys.float_info.max)
 
 
 def _told(detail: Any) -> str:

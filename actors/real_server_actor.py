@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from actors.core.health import combine
-from actors.core.status import CheckStatus, ServerStatus, Verdict
+from actors.core.health import combine, weighed
+from actors.core.status import WHOLE, CheckStatus, ServerStatus, Verdict
 from actors.messages import Program, Replayed, Settle
 from actors.runtime.actor import Context
 
@@ -13,6 +13,7 @@ from actors.runtime.actor import Context
 class RealServerSpec(msgspec.Struct, frozen=True):
     """A real server: the ids of the checkers that it follows, its weight, its programs.
 
+    Of its weight it has the least share that any of its checkers leaves it, as soon as that is said.
     With ``alpha`` a verdict that is only assumed does not count. With ``omega`` a stop counts as going down.
     """
 
@@ -60,7 +61,9 @@ class RealServerActor:
     def explain(self) -> list[str]:
         """For an operator: its verdict, and what each checker says."""
         checks = [f"  {check}: {self._says(check)}" for check in self._spec.checks] or ["  no checkers: always up"]
-        return [f"{self._verdict.value} with weight {self._spec.weight}, since all of these must be OK:", *checks]
+        weight = self._status.weight if self._status else self._spec.weight
+        less = f" of {self._spec.weight}" if weight != self._spec.weight else ""
+        return [f"{self._verdict.value} with weight {weight}{less}, since all of these must be OK:", *checks]
 
     @property
     def _verdict(self) -> Verdict:
@@ -68,9 +71,7 @@ class RealServerActor:
 
     def _says(self, check: str) -> str:
         heard = self._heard.get(check)
-        if heard is None:
-            return "has said nothing yet"
-        return heard.verdict.value + (f", {heard.detail}" if heard.detail else "")
+        return "has said nothing yet" if heard is None else str(heard)
 
     def _verdict_of(self, check: str) -> Verdict:
         heard = self._heard.get(check)
@@ -81,18 +82,31 @@ class RealServerActor:
     def _settle(self) -> None:
         verdicts = {check: self._verdict_of(check) for check in self._spec.checks}
         verdict = combine(verdicts.values(), held=self._verdict)
-        reasons = [f"{c}: {self._says(c)}" for c, v in verdicts.items() if v is not Verdict.OK]
-        detail = "" if verdict is Verdict.OK else "; ".join(reasons)
-        self._become(ServerStatus(self._spec.id, verdict, self._spec.weight, detail))
+        if verdict is Verdict.OK:
+            status = self._serving()
+        else:
+            reasons = [f"{c}: {self._says(c)}" for c, v in verdicts.items() if v is not Verdict.OK]
+            status = ServerStatus(self._spec.id, verdict, self._spec.weight, "; ".join(reasons))
+        self._become(status)
+
+    def _serving(self) -> ServerStatus:
+        """Healthy, with the least of what its checkers leave it, and why."""
+        shares = {c: heard.share for c, heard in self._heard.items() if heard.share < WHOLE}
+        weight = weighed(self._spec.weight, min(shares.values(), default=WHOLE))
+        return ServerStatus(self._spec.id, Verdict.OK, weight, "; ".join(f"{c}: {self._says(c)}" for c in shares))
 
     def _become(self, status: ServerStatus) -> None:
         if status == self._status:
             return
-        before, self._status = self._verdict, status
+        verdict, weight = self._verdict, self._status and self._status.weight
+        self._status = status
         self._context.publish(status)
-        if status.verdict is not before:
-            self._context.log.info("server", verdict=status.verdict.value, reason=status.detail or "all checkers OK")
+        news = {"verdict": status.verdict.value, "reason": status.detail or "all checkers OK"}
+        if status.verdict is not verdict:
+            self._context.log.info("server", **news)
             self._notify(status.verdict)
+        elif weight is not None and status.weight != weight:
+            self._context.log.info("server", weight=status.weight, **news)
 
     def _notify(self, verdict: Verdict) -> None:
         programs = {Verdict.OK: self._spec.notify_up, Verdict.FAILED: self._spec.notify_down}

@@ -192,6 +192,7 @@ class Snapshot:
             "verdict": status.verdict.value,
             "assumed": status.assumed,
             "detail": status.detail,
+            "share": status.share,
             "phase": charge.phase.value,
             "crashes": len(charge.ledger.crashes),
             "subscribers": len(board.audience(spec.id)),
@@ -200,6 +201,7 @@ class Snapshot:
 
     def _tally(self, said: Mapping[str, Any]) -> dict[str, Any]:
         counts = {name: said.get(name, 0) for name in ("runs", "failures", "hung")}
+        counts["metrics"] = said.get("metrics", {})
         if not said.get("at"):
             return {**counts, "latency": None, "age": None}
         age = round(self._system.clock.now() - said["at"], 3)

@@ -1,10 +1,11 @@
 """Health: from single results to a verdict, and from verdicts to one. Pure."""
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 import msgspec
 
-from actors.core.status import Verdict
+from actors.core.status import WHOLE, Verdict
 
 
 class Debounce(msgspec.Struct, frozen=True):
@@ -14,40 +15,79 @@ class Debounce(msgspec.Struct, frozen=True):
     fall: int = 2
 
 
+class Finding(msgspec.Struct, frozen=True):
+    """What one result says: good or bad, and if good, what share of their weight servers are to have (percent)."""
+
+    verdict: Verdict
+    detail: str = ""
+    share: int = WHOLE
+
+    @property
+    def level(self) -> int:
+        """How good it is: a percentage, and -1 for a failure."""
+        return self.share if self.verdict is Verdict.OK else -1
+
+
 class Health(msgspec.Struct, frozen=True):
-    """A verdict and the number of results in a row that contradict it.
+    """A verdict with its ``share``, and the results in a row ``against`` it, all of them worse or all better.
 
     ``detail`` belongs to the verdict: the reason of the last bad result while FAILED. ``assumed`` tells that no
     result has been seen yet and the verdict is the configuration's (``init``).
     """
 
     verdict: Verdict = Verdict.UNKNOWN
-    streak: int = 0
     detail: str = ""
     assumed: bool = True
+    share: int = WHOLE
+    against: tuple[Finding, ...] = ()
+
+    @property
+    def streak(self) -> int:
+        """How many results in a row contradict the verdict."""
+        return len(self.against)
 
     @property
     def doubted(self) -> bool:
         """Whether the last result contradicted the verdict."""
-        return self.streak > 0
+        return bool(self.against)
 
 
-def observe(health: Health, debounce: Debounce, passed: bool, detail: str) -> Health:
-    """The health after one more result.
+def observe(health: Health, debounce: Debounce, passed: bool, detail: str, share: int = WHOLE) -> Health:
+    """The health after one more result; one that ``passed`` gives servers a ``share`` of their weight, in percent.
 
-    The first result is final at once, as keepalived has it; later ones need ``rise`` or ``fall`` in a row.
+    The first result is final at once, as keepalived has it; later ones need ``rise`` or ``fall`` in a row: so many
+    better or worse ones change it to what all of these agree on.
     """
     seen = Verdict.OK if passed else Verdict.FAILED
-    if seen is health.verdict and not health.streak and detail == health.detail and not health.assumed:
+    share = share if passed else WHOLE
+    as_before = seen is health.verdict and share == health.share
+    if as_before and not health.against and detail == health.detail and not health.assumed:
         return health
-    if health.assumed:
-        return Health(seen, 0, detail, assumed=False)
-    if seen is health.verdict:
-        return Health(seen, 0, detail, assumed=False)
-    needed = debounce.rise if passed else debounce.fall
-    if health.streak + 1 >= needed:
-        return Health(seen, 0, detail, assumed=False)
-    return Health(health.verdict, health.streak + 1, health.detail, assumed=False)
+    if as_before or health.assumed:
+        return Health(seen, detail, False, share)
+    return _doubt(health, debounce, Finding(seen, detail, share))
+
+
+def _doubt(health: Health, debounce: Debounce, found: Finding) -> Health:
+    level = _level(health)
+    worse = found.level < level
+    row = (*(each for each in health.against if (each.level < level) is worse), found)
+    needed = debounce.fall if worse else debounce.rise
+    if len(row) < needed:
+        return msgspec.structs.replace(health, against=row)
+    mildest = max if worse else min
+    agreed = mildest(reversed(row[-needed:]), key=lambda each: each.level)
+    beyond = tuple(takewhile(lambda each: each.level != agreed.level, reversed(row)))
+    return Health(agreed.verdict, agreed.detail, False, agreed.share, beyond[::-1])
+
+
+def _level(health: Health) -> int:
+    return Finding(health.verdict, share=health.share).level
+
+
+def weighed(weight: int, share: int) -> int:
+    """``share`` percent of a weight, rounded up: only a share of 0 takes the last of it away."""
+    return -(-weight * share // 100)
 
 
 def combine(verdicts: Iterable[Verdict], held: Verdict = Verdict.UNKNOWN) -> Verdict:

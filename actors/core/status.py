@@ -11,6 +11,9 @@ import msgspec
 
 from actors.core.address import Address
 
+WHOLE = 100
+"""The share of its weight, in percent, that a healthy server has."""
+
 
 class Verdict(Enum):
     """What is known of something checked. UNKNOWN, the state before any result, is not OK."""
@@ -36,11 +39,19 @@ class Status(msgspec.Struct, frozen=True, tag=True):
 
 
 class CheckStatus(Status, frozen=True):
-    """A checker's debounced verdict. ``assumed`` is set while ``init`` spoke, not a result."""
+    """A checker's debounced verdict. ``assumed`` is set while ``init`` spoke, not a result.
+
+    ``share`` is how much of their weight servers are to have while it is OK, in percent.
+    """
 
     verdict: Verdict
     detail: str = ""
     assumed: bool = False
+    share: int = WHOLE
+
+    def __str__(self) -> str:
+        least = f" at {self.share} percent" if self.share < WHOLE else ""
+        return self.verdict.value + least + (f", {self.detail}" if self.detail else "")
 
 
 class ServerStatus(Status, frozen=True):

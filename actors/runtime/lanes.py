@@ -38,6 +38,10 @@ class Ended:
 
 
 Report = Callable[[Ended], None]
+Last = tuple[Callable[[], Any], Report]
+
+LAST = -1
+"""The run of what is no probe, but what is left to do when there are no more."""
 
 
 class Lane(Protocol):
@@ -53,20 +57,25 @@ class Lane(Protocol):
     def abandon(self) -> None:
         """The running probe is too late: stop it where that is possible. It is still reported, whenever it ends."""
 
-    def close(self) -> None:
-        """No more probes; a running one is abandoned. May be called again."""
+    def close(self, *last: Last) -> None:
+        """No more probes; a running one is abandoned. May be called again.
+
+        Each ``last`` is something to call where the probes ran, when none runs any more, and who hears of its end; in
+        a thread only if that was begun.
+        """
 
 
 class GreenletLane:
     """Runs probes on the event loop; a late one has `DeadlinePassed` thrown into it."""
 
-    __slots__ = ("__weakref__", "_greenlet", "_late", "_run", "_workers")
+    __slots__ = ("__weakref__", "_greenlet", "_last", "_late", "_run", "_workers")
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._run: int | None = None
         self._late: int | None = None
         self._greenlet: Any = None
+        self._last: tuple[Last, ...] = ()
 
     @property
     def busy(self) -> bool:
@@ -84,9 +93,12 @@ class GreenletLane:
             self._late = self._run
             gevent.get_hub().loop.run_callback(self._throw, self._run)
 
-    def close(self) -> None:
+    def close(self, *last: Last) -> None:
         """See `Lane.close`."""
         self.abandon()
+        self._last += last
+        if not self.busy:
+            self._finish()
 
     def _throw(self, run: int) -> None:
         if self._run == run and self._greenlet is not None:
@@ -96,20 +108,27 @@ class GreenletLane:
         self._greenlet = gevent.getcurrent()
         ended = Ended(run, None, DeadlinePassed(), 0.0) if self._late == run else _timed(run, probe)
         self._greenlet = self._run = None
+        self._finish()
         report(ended)
+
+    def _finish(self) -> None:
+        last, self._last = self._last, ()
+        for work, report in last:
+            self._workers.spawn(lambda work=work, report=report: report(_timed(LAST, work)))
 
 
 class ThreadLane:
     """Runs probes in one native thread, begun with the first probe."""
 
-    __slots__ = ("__weakref__", "_hand_in", "_queue", "busy", "closed", "started")
+    __slots__ = ("__weakref__", "_hand_in", "_last", "_queue", "busy", "closed", "started")
 
-    def __init__(self, hand_in: Callable[["ThreadLane", Ended, Report], None]) -> None:
+    def __init__(self, hand_in: Callable[["ThreadLane | None", Ended, Report], None]) -> None:
         self._hand_in = hand_in
         self._queue = NativeQueue()
         self.started = False
         self.busy = False
         self.closed = False
+        self._last: tuple[Last, ...] = ()
 
     def start(self, run: int, probe: Callable[[], Any], report: Report) -> None:
         """See `Lane.start`."""
@@ -122,22 +141,30 @@ class ThreadLane:
     def abandon(self) -> None:
         """A native thread cannot be stopped: it stays busy until its probe returns."""
 
-    def close(self) -> None:
+    def close(self, *last: Last) -> None:
         """Let the thread end, at once or when its probe has returned."""
         self.closed = True
+        self._last += last
         if not self.busy:
-            self._queue.put(None)
+            self._finish()
 
     def ended(self) -> None:
         """For `Lanes`, on the event loop: the probe has returned."""
         self.busy = False
+        self._finish()
+
+    def _finish(self) -> None:
+        """Have done what was to be last; then the thread ends, unless it was given to a restarted checker."""
+        last, self._last = self._last, ()
+        for work, report in last if self.started else ():
+            self._queue.put((LAST, work, report))
         if self.closed:
             self._queue.put(None)
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
             run, probe, report = job
-            self._hand_in(self, _timed(run, probe), report)
+            self._hand_in(None if run == LAST else self, _timed(run, probe), report)
             del job, probe, report  # a thread that waits keeps nothing alive
         hub = get_hub_if_exists()
         if hub is not None:  # left by a probe that used the patched standard library
@@ -153,7 +180,7 @@ class Lanes:
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._lanes: WeakValueDictionary[str, Lane] = WeakValueDictionary()
-        self._inbox: deque[tuple[ThreadLane, Ended, Report]] = deque()
+        self._inbox: deque[tuple[ThreadLane | None, Ended, Report]] = deque()
         self._async = gevent.get_hub().loop.async_()
         self._async.start(self._read)
 
@@ -172,14 +199,15 @@ class Lanes:
         """Ids of the checkers whose lanes are still known."""
         return tuple(self._lanes)
 
-    def _hand_in(self, lane: ThreadLane, ended: Ended, report: Report) -> None:
+    def _hand_in(self, lane: ThreadLane | None, ended: Ended, report: Report) -> None:
         self._inbox.append((lane, ended, report))
         self._async.send()
 
     def _read(self) -> None:
         while self._inbox:
             lane, ended, report = self._inbox.popleft()
-            lane.ended()
+            if lane is not None:
+                lane.ended()
             self._workers.spawn(report, ended)
 
 

@@ -6,7 +6,7 @@ Nothing of the daemon's insides is here. A plugin imports this, the standard lib
 from plugins.api.declare import block, checker
 from plugins.api.describe import build, describe
 from plugins.api.options import REQUIRED, RESERVED, BadPlugin, option
-from plugins.api.outcome import Failed, Passed, explain, outcome
+from plugins.api.outcome import Degraded, Failed, Passed, Result, Session, explain, outcome
 from plugins.api.source import Source
 from plugins.api.target import Target
 from plugins.api.tls import Tls
@@ -16,8 +16,11 @@ __all__ = [
     "REQUIRED",
     "RESERVED",
     "BadPlugin",
+    "Degraded",
     "Failed",
     "Passed",
+    "Result",
+    "Session",
     "Source",
     "Target",
     "Tls",

@@ -1,6 +1,7 @@
 """`checker` and `block`: the decorators that make a class a plugin, or a part of a plugin's configuration."""
 
 import dataclasses
+import inspect
 import re
 import types
 import typing
@@ -26,6 +27,8 @@ _KINDS: dict[Any, str] = {
 def checker(keyword: str) -> Callable[[Class], Class]:
     """Make a class with ``probe(self, target)`` the checker plugin of ``keyword``, a frozen value of its options.
 
+    With a ``setup(self)`` that returns a client it is ``probe(self, target, client)``; ``close(self, client)``, or else
+    the client's own ``close()``, ends what setup began. Where they run, and when: see `plugins.api.Session`.
     Raises `BadPlugin` naming the class and what is wrong with it.
     """
 
@@ -34,6 +37,7 @@ def checker(keyword: str) -> Callable[[Class], Class]:
             raise BadPlugin(f"{cls.__name__}: {keyword!r} is no keyword: A-Z, 0-9 and _, without RT_ or TH_")
         if not callable(getattr(cls, "probe", None)):
             raise BadPlugin(f"{keyword}: class {cls.__name__} has no method probe(self, target)")
+        _refuse_odd_methods(cls, keyword)
         return _declare(cls, keyword)
 
     return declare
@@ -57,6 +61,30 @@ def options_of(cls: type) -> dict[str, Option]:
     except (AttributeError, KeyError):
         raise BadPlugin(f"{cls!r} is made by neither @checker nor @block") from None
     return options
+
+
+def _refuse_odd_methods(cls: type, keyword: str) -> None:
+    """The methods take what they will be given: noticed at the start, and not by the first probe."""
+    keeps = callable(getattr(cls, "setup", None))
+    wanted = {"probe": "self, target, client" if keeps else "self, target"}
+    if keeps:
+        wanted |= {"setup": "self", "close": "self, client"}
+    elif callable(getattr(cls, "close", None)):
+        raise BadPlugin(f"{keyword}: class {cls.__name__} has a close(self, client) but no setup(self)")
+    for name, parameters in wanted.items():
+        method = getattr(cls, name, None)
+        if callable(method) and not _takes(method, parameters.count(",") + 1):
+            raise BadPlugin(f"{keyword}: class {cls.__name__} must have {name}({parameters})")
+
+
+def _takes(method: Callable[..., Any], arguments: int) -> bool:
+    try:
+        inspect.signature(method).bind(*range(arguments))
+    except TypeError:
+        return False
+    except ValueError:  # of what is written in C nothing is known
+        return True
+    return True
 
 
 def _declare(cls: Class, keyword: str) -> Class:

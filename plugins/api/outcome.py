@@ -1,26 +1,53 @@
-"""How a probe ends: `Passed`, `Failed`, or a crash. `outcome` tells them apart."""
+"""How a probe ends: `Passed`, `Degraded`, `Failed`, or a crash. `outcome` and `Session` tell them apart."""
 
 import errno
 import ssl
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from plugins.api.target import Target
 
+WHOLE = 100
+
 
 @dataclass(frozen=True)
 class Passed:
-    """The service is healthy. ``detail`` is for an operator, and holds nothing that varies from run to run."""
+    """The service is healthy. ``detail`` is for an operator, and holds nothing that varies from run to run.
+
+    What varies belongs into ``metrics``, numbers by name: shown, and no news to anybody.
+    """
 
     detail: str = ""
+    metrics: dict[str, float] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """The service is healthy, but its servers are to get ``weight`` percent (0 to 100) of their weight.
+
+    At 0 they get no new connections. Of several checkers the least counts. ``detail`` and ``metrics``: see `Passed`.
+    """
+
+    weight: int
+    detail: str = ""
+    metrics: dict[str, float] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.weight, int) or not 0 <= self.weight <= WHOLE:
+            raise ValueError(f"a degraded weight is 0 to {WHOLE} percent, not {self.weight!r}")
 
 
 class Failed(Exception):
-    """The service is not healthy; returned or raised. Equal details mean that nothing has happened since."""
+    """The service is not healthy; returned or raised. Equal details mean that nothing has happened since.
 
-    def __init__(self, detail: str) -> None:
+    ``metrics``: see `Passed`.
+    """
+
+    def __init__(self, detail: str, metrics: dict[str, float] | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.metrics = metrics or {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Failed) and other.detail == self.detail
@@ -32,26 +59,89 @@ class Failed(Exception):
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
-def outcome(plugin: Any, target: Target) -> Passed | Failed:
-    """Probe, and close whatever connection the probe left open.
+Result = Passed | Degraded | Failed
 
-    `Failed`, OSError and time-outs are a `Failed`, but for an OSError that says of this machine that it has no more
-    descriptors or memory, and nothing of the target. Every other exception is the plugin's crash and passes through,
-    as does TypeError for a probe that returned something else.
+
+class Session:
+    """A plugin at work: with the client that its ``setup`` makes, if it has one, kept from probe to probe.
+
+    The client is closed, and another made for the next probe, after a probe that raised anything, a `Failed` too, or
+    took longer than it may: nobody knows what state it is in.
     """
-    try:
-        result = plugin.probe(target)
-    except Failed as failed:
-        return failed
-    except OSError as error:
-        if error.errno in EXHAUSTED:
-            raise
-        return Failed(explain(error))
-    finally:
-        target.close()
-    if isinstance(result, (Passed, Failed)):
+
+    __slots__ = ("_client", "_keeps", "_kept", "_open", "_plugin")
+
+    def __init__(self, plugin: Any) -> None:
+        self._plugin = plugin
+        self._keeps = hasattr(plugin, "setup")
+        self._client: Any = None
+        self._open = False
+        self._kept: list[Any] = []
+
+    def probe(self, target: Target) -> Result:
+        """Probe, and close whatever connection the probe left open, but those to keep.
+
+        `Failed`, OSError and time-outs are a `Failed`, but for an OSError that says of this machine that it has no
+        more descriptors or memory, and nothing of the target. Every other exception is the plugin's crash and passes
+        through, as does TypeError for a probe that returned something else.
+        """
+        try:
+            return self._probe(target)
+        except Failed as failed:
+            return failed
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                raise
+            return Failed(explain(error))
+
+    def close(self) -> None:
+        """Close the client and all connections that it kept. What is gone already is no matter."""
+        kept, self._kept = self._kept, []
+        was_open, self._open = self._open, False
+        try:
+            if was_open:
+                with suppress(OSError):
+                    self._close_client()
+        finally:
+            self._client = None
+            for sock in kept:
+                sock.close()
+
+    def _probe(self, target: Target) -> Result:
+        result = None
+        try:
+            result = self._ask(target)
+        finally:
+            target.close()
+            self._kept = [*(sock for sock in self._kept if sock.fileno() >= 0), *target.kept]
+            if result is None or target.late or not self._keeps:
+                self.close()
         return result
-    raise TypeError(f"{type(plugin).__name__}.probe returned {result!r}, neither Passed nor Failed")
+
+    def _ask(self, target: Target) -> Result:
+        if self._keeps and not self._open:
+            self._client = self._plugin.setup()
+            self._open = True
+        result = self._plugin.probe(target, self._client) if self._keeps else self._plugin.probe(target)
+        if isinstance(result, Result):
+            return result
+        kind = type(self._plugin).__name__
+        raise TypeError(f"{kind}.probe returned {result!r}, none of Passed, Degraded and Failed")
+
+    def _close_client(self) -> None:
+        if hasattr(self._plugin, "close"):
+            self._plugin.close(self._client)
+        elif hasattr(self._client, "close"):
+            self._client.close()
+
+
+def outcome(plugin: Any, target: Target) -> Result:
+    """One probe with a session of its own: see `Session.probe`."""
+    session = Session(plugin)
+    try:
+        return session.probe(target)
+    finally:
+        session.close()
 
 
 def explain(error: OSError) -> str:

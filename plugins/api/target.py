@@ -81,6 +81,11 @@ class Target:
         self._dial = dial
         self._opened: list[Any] = []
 
+    @property
+    def late(self) -> bool:
+        """Whether its time is over."""
+        return monotonic() >= self._deadline
+
     def remaining(self) -> float:
         """Seconds that are left, more than 0; raises TimeoutError when none are.
 

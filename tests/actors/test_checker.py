@@ -41,7 +41,10 @@ class ScriptedProbe:
             return
         self.busy = False
         crash = TRACE if outcome == "crash" else ""
-        self._report(Probed(run, outcome == "+", "" if outcome == "+" else outcome, 0.0, crash))
+        if outcome.isdigit():
+            self._report(Probed(run, True, "slow", 0.0, share=int(outcome), metrics=(("lag", 1.5),)))
+        else:
+            self._report(Probed(run, outcome == "+", "" if outcome == "+" else outcome, 0.0, crash))
 
     def abandon(self) -> None:
         self._world.abandoned += 1
@@ -303,3 +306,29 @@ def _named(id: str) -> CheckerSpec:
 
 def _again(world: Checked, **settings: Any) -> Child:
     return Child(ID, CheckerActor, (world.spec(**settings),), ("probes", "random"))
+
+
+class TestDegraded:
+    def test_a_share_travels_with_the_verdict_and_is_debounced(self) -> None:
+        world = Checked("+", "50", "50", "+", debounce=Debounce(1, 2))
+        world.play()
+        world.advance(1.0)
+        assert world.heard[1:] == [
+            CheckStatus(ID, OK),
+            CheckStatus(ID, OK, "slow", share=50),
+            CheckStatus(ID, OK),
+        ]
+
+    def test_figures_are_kept_beside_and_are_no_news(self) -> None:
+        world = Checked("50", "50")
+        world.play()
+        assert len(world.heard) == 2
+        assert world.actor(ID).figures()["metrics"] == {"lag": 1.5}
+        assert world.actor(ID).explain()[1] == "verdict OK at 50 percent, slow"
+        assert world.actor(ID).explain()[-1] == "lag 1.5"
+
+    def test_a_restarted_checker_goes_on_with_its_share(self) -> None:
+        world = Checked("50", "crash", "50")
+        world.play()
+        world.advance(5.0)
+        assert world.heard[1:] == [CheckStatus(ID, OK, "slow", share=50)]

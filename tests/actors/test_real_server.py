@@ -37,11 +37,11 @@ class Served(World):
             Child(ID, RealServerActor, (spec,)),
         )
 
-    def check(self, id: str, verdict: Verdict, detail: str = "", assumed: bool = False) -> None:
+    def check(self, id: str, verdict: Verdict, detail: str = "", assumed: bool = False, share: int = 100) -> None:
         """A checker speaks; nobody has decided yet."""
         context = self.system.find(id)
         assert context is not None
-        context.publish(CheckStatus(id, verdict, detail, assumed))
+        context.publish(CheckStatus(id, verdict, detail, assumed, share))
         self.settle()
 
     def decide(self, **verdicts: Verdict) -> None:
@@ -93,6 +93,19 @@ def test_one_failure_takes_it_down_with_the_reason_and_its_end_brings_it_back() 
     assert world.status(ID) == ServerStatus(ID, FAILED, 1, f"{B}: FAILED")
     world.decide(b=OK)
     assert (world.status(ID), world.events()) == (ServerStatus(ID, OK, 1), "up down up")
+
+
+def test_of_its_weight_it_has_the_least_share_that_a_checker_leaves_it() -> None:
+    world = Served(A, B, weight=10)
+    world.check(A, OK, "slow", share=50)
+    world.check(B, OK, "busy", share=25)
+    world.advance(0.0)
+    assert world.status(ID) == ServerStatus(ID, OK, 3, f"{A}: OK at 50 percent, slow; {B}: OK at 25 percent, busy")
+    assert world.actor(ID).explain()[0] == "OK with weight 3 of 10, since all of these must be OK:"
+    world.decide(b=OK)
+    assert world.status(ID) == ServerStatus(ID, OK, 5, f"{A}: OK at 50 percent, slow")
+    world.decide(a=OK)
+    assert (world.status(ID), world.events()) == (ServerStatus(ID, OK, 10), "up")
 
 
 def test_all_the_news_of_one_moment_are_one_decision() -> None:

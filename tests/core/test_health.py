@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.health import Debounce, Health, combine, observe
+from actors.core.health import Debounce, Finding, Health, combine, observe, weighed
 from actors.core.status import Verdict
 
 UNKNOWN, OK, FAILED = Verdict.UNKNOWN, Verdict.OK, Verdict.FAILED
@@ -48,18 +48,74 @@ def test_a_verdict_changes_after_that_many_contradictions_in_a_row(
 @pytest.mark.parametrize("passed", [True, False])
 def test_the_first_result_is_final_at_once_whatever_was_assumed(verdict: Verdict, passed: bool) -> None:
     health = observe(Health(verdict), Debounce(100, 100), passed, "seen")
-    assert health == Health(OK if passed else FAILED, 0, "seen", assumed=False)
+    assert health == Health(OK if passed else FAILED, "seen", assumed=False)
 
 
 def test_the_detail_belongs_to_the_verdict_and_not_to_what_contradicts_it() -> None:
     debounce = Debounce(2, 2)
     health = observe(Health(), debounce, False, "refused")
     health = observe(health, debounce, True, "fine")
-    assert health == Health(FAILED, 1, "refused", assumed=False)
+    assert health == Health(FAILED, "refused", assumed=False, against=(Finding(OK, "fine"),))
     assert health.doubted
     health = observe(health, debounce, False, "timed out")
-    assert health == Health(FAILED, 0, "timed out", assumed=False)
+    assert health == Health(FAILED, "timed out", assumed=False)
     assert not health.doubted
+
+
+def shares(results: list[int | None], debounce: Debounce) -> list[int | None]:
+    """What servers have of their weight after each result, in percent: None stands for a failure."""
+    health, seen = Health(), []
+    for share in results:
+        health = observe(health, debounce, share is not None, "", 100 if share is None else share)
+        seen.append(health.share if health.verdict is OK else None)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("results", "rise", "fall", "expected"),
+    [
+        ([50], 3, 3, [50]),
+        ([100, 50, 50], 1, 2, [100, 100, 50]),
+        ([100, 50, 100, 50], 1, 2, [100] * 4),
+        ([50, 100, 100], 2, 1, [50, 50, 100]),
+        # Several that differ change it to what all of them agree on.
+        ([100, 50, None, None], 1, 2, [100, 100, 50, None]),
+        ([100, None, 50, None, 50], 1, 2, [100, 100, 50, 50, 50]),
+        ([100, 50, None, None, None], 1, 3, [100, 100, 100, 50, None]),
+        ([None, 100, 50, 50], 2, 2, [None, None, 50, 50]),
+        ([None, 50, 100, 100], 2, 2, [None, None, 50, 100]),
+        # Better and worse are not added up.
+        ([50, 40, 60, 40], 2, 2, [50] * 4),
+        ([0, 0, None, None], 1, 2, [0, 0, 0, None]),
+    ],
+)
+def test_a_share_is_debounced_as_a_verdict_is(
+    results: list[int | None], rise: int, fall: int, expected: list[int | None]
+) -> None:
+    assert shares(results, Debounce(rise, fall)) == expected
+
+
+@given(st.lists(st.sampled_from([None, 0, 30, 60, 100]), max_size=40), st.integers(1, 5), st.integers(1, 5))
+def test_a_share_never_goes_beyond_what_as_many_results_in_a_row_agree_on(
+    results: list[int | None], rise: int, fall: int
+) -> None:
+    def level(share: int | None) -> int:
+        return -1 if share is None else share
+
+    seen = [level(share) for share in shares(results, Debounce(rise, fall))]
+    levels = [level(share) for share in results]
+    for at in range(1, len(seen)):
+        if seen[at] < seen[at - 1]:
+            assert seen[at] == max(levels[max(0, at + 1 - fall) : at + 1])
+        if seen[at] > seen[at - 1]:
+            assert seen[at] == min(levels[max(0, at + 1 - rise) : at + 1])
+
+
+@pytest.mark.parametrize(
+    ("weight", "share", "expected"), [(4, 100, 4), (4, 50, 2), (1, 1, 1), (3, 50, 2), (100, 0, 0), (0, 50, 0)]
+)
+def test_a_weight_is_rounded_up_so_that_only_nothing_is_nothing(weight: int, share: int, expected: int) -> None:
+    assert weighed(weight, share) == expected
 
 
 @given(st.text("+-", max_size=60), st.integers(1, 6), st.integers(1, 6))

@@ -29,6 +29,7 @@ from actors.supervisor_actor import Calm, StopOverdue
 STATUSES: list[Any] = [
     CheckStatus("check/web", Verdict.OK),
     CheckStatus("check/web", Verdict.UNKNOWN, "waiting", assumed=True),
+    CheckStatus("check/web", Verdict.OK, "slow", share=50),
     ServerStatus("vs/[::1]:80:tcp/rs/[::2]:80", Verdict.FAILED, 3, "check/web: FAILED, refused"),
     ServiceStatus("vs/fwmark:7", quorum=False, servers_up=0, sorry=True, error="no such device"),
     ChildStatus("child/check/web", Phase.PARKED, 6, "ValueError: ü"),
@@ -56,6 +57,7 @@ MESSAGES: list[Any] = [
     *messages.RolePrograms(every=messages.Program(("/bin/true",))).runs("vrrp/VI_1", "INSTANCE", "MASTER", 100),
     messages.Ran("vs/x", "quorum_up", -15),
     messages.Probed(1 << 40, False, "refused", 0.25, crash="Traceback"),
+    messages.Probed(7, True, "slow", 0.25, share=50, metrics=(("lag_seconds", 1.5),)),
     messages.Lost("vrrp"),
     messages.Park("check/web"),
     messages.Revive("check/web", 7),
@@ -91,6 +93,11 @@ def test_a_value_is_frozen_and_can_be_a_key(value: Any) -> None:
     for field in value.__struct_fields__:
         with pytest.raises(AttributeError):
             setattr(value, field, None)
+
+
+def test_a_check_says_its_verdict_in_one_line() -> None:
+    said = [CheckStatus("c", Verdict.OK), CheckStatus("c", Verdict.OK, "slow", share=50)]
+    assert [*map(str, said)] == ["OK", "OK at 50 percent, slow"]
 
 
 @pytest.mark.parametrize("junk", [b"", b"\xc1", b"\x90", b"\x81\xa4type\xa4Junk"])

@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 
 from plugins import api
-from plugins.api import BadPlugin, Failed, Passed, Source, Target, block, build, checker, describe, option, outcome
+from plugins.api import (
+    BadPlugin,
+    Degraded,
+    Failed,
+    Passed,
+    Source,
+    Target,
+    block,
+    build,
+    checker,
+    describe,
+    option,
+    outcome,
+)
 from plugins.http import HttpGet, SslGet
 from plugins.registry import find
 from tests.plugins.peers import Wire, no_leak, peer
@@ -206,6 +219,30 @@ def test_a_checker_without_probe_or_with_an_init_is_refused():
         checker("OWN")(type("Own", (Probing,), {"__init__": lambda self: None}))
 
 
+@pytest.mark.parametrize(
+    ("methods", "complaint"),
+    [
+        ({"probe": lambda self: None}, "ODD: class Odd must have probe(self, target)"),
+        (
+            {"setup": lambda self: None, "probe": lambda self, target: None},
+            "ODD: class Odd must have probe(self, target, client)",
+        ),
+        (
+            {"setup": lambda self, target: None, "probe": lambda self, target, client: None},
+            "ODD: class Odd must have setup(self)",
+        ),
+        (
+            {"close": lambda self, client: None, "probe": lambda self, target: None},
+            "ODD: class Odd has a close(self, client) but no setup(self)",
+        ),
+    ],
+)
+def test_methods_that_do_not_take_what_they_will_be_given_are_refused(methods, complaint):
+    with pytest.raises(BadPlugin) as caught:
+        checker("ODD")(type("Odd", (), methods))
+    assert str(caught.value) == complaint
+
+
 def test_a_checker_may_inherit_the_options_of_another():
     names = [[each["name"] for each in describe(cls)["options"]] for cls in (HttpGet, SslGet)]
     assert names[1] == names[0] + ["enable_sni", "sni_name", "verify", "ca", "certificate", "key"]
@@ -236,6 +273,7 @@ class Ending:
     [
         (Passed("as leader"), Passed("as leader")),
         (Failed("no"), Failed("no")),
+        (Degraded(50, "slow"), Degraded(50, "slow")),
         (ConnectionRefusedError(111, "Connection refused"), Failed("Connection refused")),
         (TimeoutError("timed out"), Failed("timed out")),
         (TimeoutError(), Failed("TimeoutError")),
@@ -263,6 +301,19 @@ def test_anything_else_is_a_crash_and_still_closes_the_connection(end, crash):
     with pytest.raises(crash):
         outcome(Ending(end), Target("10.0.0.1", 1, dial=wire))
     assert wire.open == 0
+
+
+@pytest.mark.parametrize("weight", [-1, 101, 2.5, "50"])
+def test_a_degraded_weight_is_a_percentage(weight):
+    with pytest.raises(ValueError, match="a degraded weight is 0 to 100 percent, not"):
+        Degraded(weight)
+
+
+def test_figures_make_no_difference():
+    assert {Passed("a", {"lag": 1.0}), Passed("a")} == {Passed("a")}
+    assert Degraded(5, "a", {"lag": 1.0}) == Degraded(5, "a")
+    assert Failed("a", {"lag": 1.0}) == Failed("a")
+    assert (Passed().metrics, Failed("a").metrics, Failed("a", {"lag": 1.0}).metrics) == ({}, {}, {"lag": 1.0})
 
 
 def test_failures_are_equal_by_their_detail():

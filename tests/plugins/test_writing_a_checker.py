@@ -69,4 +69,4 @@ def test_it_can_be_tried_without_the_daemon(folder: Path) -> None:
         command = [sys.executable, "-c", script]
         env = {"PYTHONPATH": f"{ROOT}:{folder / 'checkers'}"}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=20, check=False)
-    assert (done.returncode, done.stdout) == (0, "Passed(detail='')\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "Passed(detail='', metrics={})\n"), done.stderr

@@ -11,7 +11,7 @@ import pytest
 from gevent.event import Event
 from gevent.queue import Queue
 
-from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
+from actors.runtime.lanes import LAST, DeadlinePassed, Ended, Lane, Lanes
 from actors.runtime.workers import Workers
 
 both = pytest.mark.parametrize("threaded", [False, True], ids=["greenlet", "thread"])
@@ -179,6 +179,28 @@ def test_a_report_that_raises_holds_no_other_report_up(
     assert "LookupError: on purpose" in capfd.readouterr().err
 
 
+@both
+def test_what_is_left_to_do_is_done_where_the_probes_ran(lanes: Lanes, reports: Reports, threaded: bool) -> None:
+    lane = lanes.open("check/a", threaded)
+    lane.start(1, threading.get_native_id, reports.put)
+    thread = reports.next().value
+    lane.close((threading.get_native_id, reports.put))
+    assert (reports.next().value == thread, (thread != threading.get_native_id())) == (True, threaded)
+
+
+@both
+def test_what_is_left_to_do_waits_for_the_probe_that_runs(lanes: Lanes, reports: Reports, threaded: bool) -> None:
+    gate, lane = Gate(threaded), lanes.open("check/a", threaded)
+    lane.start(1, lambda: gate.probe(), reports.put)
+    begun(gate)
+    lane.close((fail(KeyError("x")), reports.put))
+    lane.close()
+    gate.open()
+    ends = [reports.next(), reports.next()]
+    assert sorted(end.run for end in ends) == [LAST, 1]
+    assert [type(end.error) for end in ends if end.run == LAST] == [KeyError]
+
+
 class TestGreenletLane:
     def test_the_deadline_passes_through_a_probe_that_catches_every_exception(
         self, lanes: Lanes, reports: Reports
@@ -281,6 +303,25 @@ class TestThreadLane:
         thread = reports.next().value
         again.start(2, threading.get_native_id, reports.put)
         assert reports.next().value == thread
+
+    def test_a_thread_that_never_began_has_nothing_left_to_do(self, lanes: Lanes, reports: Reports) -> None:
+        lanes.open("check/a", True).close((threading.get_native_id, reports.put))
+        lanes.open("check/b", True).start(1, lambda: "b", reports.put)
+        assert reports.next().value == "b"
+
+    def test_a_thread_given_again_does_what_was_left_before_its_next_probe(
+        self, lanes: Lanes, reports: Reports
+    ) -> None:
+        gate, lane = Gate(True), lanes.open("check/a", True)
+        lane.start(1, gate.probe, reports.put)
+        begun(gate)
+        lane.close((lambda: "closed", reports.put))
+        again = lanes.open("check/a", True)
+        gate.open()
+        assert reports.next().value == "opened"
+        again.start(2, lambda: "anew", reports.put)
+        assert [reports.next().value for _ in range(2)] == ["closed", "anew"]
+        assert not again.busy
 
     def test_a_thread_that_hangs_when_its_lane_is_closed_ends_with_its_probe(
         self, lanes: Lanes, reports: Reports
