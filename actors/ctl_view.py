@@ -153,7 +153,7 @@ def checkers(rows: Iterable[Row]) -> Table:
             Text(row["id"]),
             Text(row["keyword"]),
             Text(row["target"]),
-            state(row["verdict"], " assumed" if row["assumed"] else ""),
+            state(row["verdict"], " assumed" if row["assumed"] else _less(row)),
             latency(row["latency"]),
             duration(row["age"]),
             *_figures(row, "runs", "failures", "hung"),
@@ -161,6 +161,11 @@ def checkers(rows: Iterable[Row]) -> Table:
             Text(row["detail"]),
         )
     return table
+
+
+def _less(row: Row) -> str:
+    share = row.get("share", 100)
+    return f" {share} %" if share < 100 else ""
 
 
 def tree(processes: Iterable[Row], actors: Iterable[Row]) -> Table:

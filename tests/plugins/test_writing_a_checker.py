@@ -11,12 +11,12 @@ import pytest
 from loader import load
 from loader.fields import Block
 from plugins import registry
-from plugins.api import Failed, Passed, Target, describe, outcome
-from tests.plugins.peers import peer
+from plugins.api import Failed, Passed, Session, Target, describe, outcome
+from tests.plugins.peers import no_leak, peer
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCED = (ROOT / "docs" / "writing-a-checker.md").read_text().split("```")
-PLUGIN, CONFIGURATION, TRIAL = FENCED[1].removeprefix("python"), FENCED[3], FENCED[5].removeprefix("python")
+PLUGIN, CONFIGURATION, KEEPER, TRIAL = (FENCED[n].removeprefix("python") for n in (1, 3, 5, 7))
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder as the page has it: the configuration, and the plugin beside it."""
     (tmp_path / "checkers").mkdir()
     (tmp_path / "checkers" / "greeting.py").write_text(PLUGIN)
+    (tmp_path / "checkers" / "line.py").write_text(KEEPER)
     (tmp_path / "lb.conf").write_text(CONFIGURATION)
     return tmp_path
 
@@ -61,6 +62,19 @@ def test_a_server_that_says_nothing_has_its_time(folder: Path) -> None:
 def listen(client: socket.socket) -> None:
     """Say nothing until the other end has gone."""
     client.recv(1)
+
+
+def test_a_client_that_is_kept_asks_on_one_connection(folder: Path) -> None:
+    def answer(client: socket.socket) -> None:
+        while client.recv(64):
+            client.sendall(b"250 fine\r\n")
+
+    plugin = registry.find([folder / "checkers"], entry_points=False).checkers["LINE_CHECK"]()
+    with no_leak(), peer(answer) as server:
+        session = Session(plugin)
+        assert [session.probe(Target("127.0.0.1", server.port, timeout=2)) for _ in range(3)] == [Passed()] * 3
+        session.close()
+        assert len(server.clients) == 1
 
 
 def test_it_can_be_tried_without_the_daemon(folder: Path) -> None:
