@@ -23,6 +23,7 @@ class CheckerSpec(msgspec.Struct, frozen=True):
     """What is checked, how, and when. Times are seconds, ``jitter`` a share of the interval (0 to 0.5).
 
     ``init`` is the verdict before the first result: unknown, up, down or last. ``options`` are the plugin's own.
+    A plugin that is not shipped has an ``origin`` and an ``edition``, see `plugins.registry.Place`.
     """
 
     id: str
@@ -43,6 +44,8 @@ class CheckerSpec(msgspec.Struct, frozen=True):
     tos: int = 0
     interface: str = ""
     options: tuple[tuple[str, Any], ...] = ()
+    origin: str = ""
+    edition: int = 0
 
     @property
     def title(self) -> str:

@@ -7,14 +7,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
 import structlog
 
+from actors.catalogue import Catalogue, Catalogues
 from loader import Cache, Loaded, load
 from loader.fields import Block
 from loader.model import Identity
-from plugins import registry
-from plugins.api import describe
 
 CHECK_GOOD, CHECK_UNREADABLE, CHECK_FAULTY = 0, 4, 5
 
@@ -31,20 +29,22 @@ class Configuration:
     def __init__(self, conf: Path) -> None:
         self._conf = conf
         self._cache = Cache()
-        self._location: str | None = None
-        self.found = registry.Found({}, ())
+        self._catalogues = Catalogues()
 
     def read(self) -> Loaded:
-        """Load; the plugins that could not be registered are blamed in the log, once."""
+        """Load; plugins that were refused are named in the log, once."""
         return load(self._conf, self._checkers, _users(), self._cache, _interfaces())
 
     def _checkers(self, location: str) -> Mapping[str, Block]:
-        if location != self._location:
-            self._location = location
-            self.found = registry.find((location,) if location else ())
-            for blame in self.found.blamed:
-                log.error("plugin refused", place=str(blame))
-        return {keyword: msgspec.convert(describe(plugin), Block) for keyword, plugin in self.found.checkers.items()}
+        found = self._catalogues.of(location)
+        for blame in found.blamed if self._catalogues.is_new else ():
+            log.error("plugin refused", place=str(blame))
+        return found.blocks
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The checkers that there are, as of the last `read`."""
+        return self._catalogues.latest
 
 
 def check(conf: Path) -> int:
@@ -55,7 +55,7 @@ def check(conf: Path) -> int:
     configuration = Configuration(conf)
     loaded = configuration.read()
     print(loaded.render(), end="", file=sys.stderr)
-    return CHECK_FAULTY if loaded.diagnostics or configuration.found.blamed else CHECK_GOOD
+    return CHECK_FAULTY if loaded.diagnostics or configuration.catalogue.blamed else CHECK_GOOD
 
 
 def default_identity() -> Identity | None:

@@ -123,8 +123,7 @@ class Daemon:
         self._fleet = Fleet(engine.system, self._nursery, self._orders, defs.hang_limit)
         ports |= {"plane": plane, "spawner": spawner, "launcher": self._fleet, "ended": self._ended.set}
         if self._nursery is None:
-            probes = probing(engine, self._configuration.found.checkers)
-            ports |= network(table_of(self._door), self._settings.dry_run) | probes
+            ports |= network(table_of(self._door), self._settings.dry_run) | probing(engine)
         self._census = Census(engine.system, self._fleet, spawner, Lag(engine.system.clock))
         told = partial(self._facts, plane)
         self._snapshot = Snapshot(engine.system, self._fleet, self._census, told, self.tree.names)
@@ -158,14 +157,13 @@ class Daemon:
 
     def _grown(self, config: Config) -> Tree:
         shards = (config.global_defs.checker_processes or os.cpu_count() or 1) if self._nursery else 0
-        return grow(config, default_identity(), shards)
+        return grow(config, default_identity(), shards, self._configuration.catalogue.places)
 
     def _orders(self, name: str) -> Orders:
         settings, defs = self._settings, self._config.global_defs
         return Orders(
             name,
             settings.dry_run,
-            defs.plugin_checker_location,
             settings.log_level,
             settings.log_format,
             is_terminal(),
@@ -241,8 +239,6 @@ class Daemon:
             log.error("reload failed, nothing has changed", diagnostics=refusal)
             return
         self._config, self.tree = config, tree
-        if self._nursery is None:
-            self._ports["probes"].plugins = self._configuration.found.checkers
         self._fleet.adjust(config.global_defs.hang_limit)
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))

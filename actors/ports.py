@@ -14,7 +14,6 @@ from actors.planes.wire import RawWire
 from actors.probing import PluginProbes
 from actors.runtime.engine import Engine
 from actors.runtime.lanes import Lanes
-from plugins import registry
 
 
 def network(table: str, dry: bool) -> dict[str, Any]:
@@ -36,11 +35,6 @@ def table_of(door: Path) -> str:
     return "understudy" if usual else f"understudy_{crc32(os.fsencode(door.absolute())):08x}"
 
 
-def probing(engine: Engine, checkers: dict[str, type]) -> dict[str, Any]:
-    """What checkers need: ``checkers`` are the plugin classes by keyword."""
-    return {"probes": PluginProbes(checkers, Lanes(engine.workers)), "random": Random()}
-
-
-def found(location: str) -> registry.Found:
-    """The checker plugins that there are, those in ``location`` among them unless it is empty."""
-    return registry.find((location,) if location else ())
+def probing(engine: Engine) -> dict[str, Any]:
+    """What checkers need."""
+    return {"probes": PluginProbes(Lanes(engine.workers)), "random": Random()}

@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -14,6 +14,7 @@ from actors.messages import Probed
 from actors.runtime.dial import CooperativeDial, NativeDial
 from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
 from plugins.api import Degraded, Failed, Result, Session, Source, Target, build
+from plugins.registry import Library, Place
 
 Report = Callable[[Probed], None]
 
@@ -71,17 +72,18 @@ class PluginProbe:
 
 
 class PluginProbes:
-    """Makes probes of the registered plugins; ``plugins`` maps bare keywords to plugin classes."""
+    """Makes probes of plugins, whose code is loaded when the first checker that uses it comes to live here."""
 
-    def __init__(self, plugins: Mapping[str, type], lanes: Lanes) -> None:
-        self.plugins = plugins
+    def __init__(self, lanes: Lanes) -> None:
+        self._library = Library()
         self._lanes = lanes
         self._cooperative = CooperativeDial()
         self._native = NativeDial()
 
     def open(self, spec: CheckerSpec, report: Report) -> PluginProbe:
         """See `actors.checker_actor.Probes`."""
-        plugin = build(self.plugins[spec.keyword], spec.options)
+        place = Place(spec.origin, spec.edition) if spec.origin else None
+        plugin = build(self._library.checker(spec.keyword, place), spec.options)
         dial = self._native if spec.threaded else self._cooperative
         return PluginProbe(spec, plugin, self._lanes.open(spec.id, spec.threaded), dial, report)
 

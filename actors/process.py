@@ -38,6 +38,7 @@ from actors.station import VrrpSpec
 from actors.systemd import UNHEARD, Ear
 from actors.vrrp_actor import VrrpActor
 from loader.model import GlobalDefs
+from plugins import registry
 
 VRRP, CHECKERS = "vrrp", "checkers"
 
@@ -70,12 +71,11 @@ LINES = 1 << 20
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """What a process is to be. ``location`` is where site plugins are, ``ear`` who wants to hear that it is
+    """What a process is to be. ``ear`` is who wants to hear that it is
     alive, ``table`` the program's own one of the firewall; the rest is as the command line has it."""
 
     name: str
     dry_run: bool = False
-    location: str = ""
     log_level: str = "info"
     log_format: str = "json"
     colors: bool = False
@@ -99,7 +99,7 @@ def scheduling_of(defs: GlobalDefs, name: str) -> Scheduling:
 
 def preload() -> None:
     """Load what processes would load one by one: what a nursery has before it forks is in memory once."""
-    ports.found("")
+    registry.shipped()
 
 
 def serve(end: int, told: dict[str, Any]) -> None:
@@ -148,7 +148,7 @@ class Process:
     def _own_ports(self) -> dict[str, Any]:
         if self._orders.kind == VRRP:
             return ports.network(self._orders.table, self._orders.dry_run)
-        return ports.probing(self._engine, ports.found(self._orders.location).checkers)
+        return ports.probing(self._engine)
 
     def _take_its_turn(self) -> None:
         for refusal in scheduling.apply(self._orders.scheduling):
@@ -158,8 +158,6 @@ class Process:
     def _adjust(self, orders: Orders) -> None:
         """Be as the orders say now. The log stays as the command line had it."""
         before, self._orders = self._orders, orders
-        if orders.location != before.location:
-            self._ports["probes"].plugins = ports.found(orders.location).checkers
         if orders.scheduling != before.scheduling:
             self._take_its_turn()
 

@@ -16,6 +16,7 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from zlib import crc32
 
 import msgspec
@@ -32,6 +33,10 @@ from actors.process import CHECKERS, FOLDERS, VRRP
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.routers import program, routers
 from loader.model import Checker, Config, Identity, RealServer, VirtualServer
+from plugins.registry import Place
+
+SHIPPED = Place("")
+"""Where the plugins of this package are."""
 
 VITAL = Policy(beyond=Beyond.ESCALATE)
 """For what the program cannot do its work without."""
@@ -48,7 +53,8 @@ outside the pool for its first result."""
 class Checks:
     """The different checks that the configuration asks for, each once, whoever follows it under what name."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, places: Mapping[str, Place]) -> None:
+        self._places = places
         self._declared = {checker.name: checker for checker in config.checkers}
         self._ids: dict[CheckerSpec, str] = {}
         self._names: dict[str, dict[str, None]] = {}
@@ -57,7 +63,7 @@ class Checks:
     def follow(self, name: str, server: RealServer | None = None) -> str:
         """The id of the check that ``server`` means by ``name``; without one, of a check that has its own target."""
         checker = self._declared[name]
-        spec = _check(checker, server)
+        spec = _check(checker, server, self._places.get(checker.keyword, SHIPPED))
         nameless = msgspec.structs.replace(spec, id="")
         if nameless not in self._ids:
             self._ids[nameless] = self._free(spec.id)
@@ -86,12 +92,18 @@ class Tree(msgspec.Struct, frozen=True):
     names: dict[str, tuple[str, ...]]
 
 
-def grow(config: Config, identity: Identity | None = None, shards: int = 0) -> Tree:
+def grow(
+    config: Config,
+    identity: Identity | None = None,
+    shards: int = 0,
+    places: Mapping[str, Place] = MappingProxyType({}),
+) -> Tree:
     """Everybody whom ``config`` asks for. ``identity`` is whose programs run that name nobody.
 
-    ``shards`` is how many processes share the checkers; with 0 everybody lives in main.
+    ``shards`` is how many processes share the checkers; with 0 everybody lives in main. ``places`` are those of
+    plugins that are not shipped, by keyword.
     """
-    checks = Checks(config)
+    checks = Checks(config, places)
     default = config.global_defs.script_user or identity or Identity("")
     servers = [_servers(service, checks, default) for service in config.virtual_servers]
     vrrp = routers(config, checks.follow, default)
@@ -173,7 +185,7 @@ def _sorry(service: VirtualServer) -> Sorry | None:
     return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method), sorry.inhibit)
 
 
-def _check(checker: Checker, server: RealServer | None) -> CheckerSpec:
+def _check(checker: Checker, server: RealServer | None, place: Place) -> CheckerSpec:
     """One check. What it leaves open of its target comes from the server; then so do the settings it leaves open."""
     whole = server is None or (checker.connect_ip is not None and checker.connect_port is not None)
     address = checker.connect_ip or (server.address if server else "")
@@ -200,6 +212,8 @@ def _check(checker: Checker, server: RealServer | None) -> CheckerSpec:
         tos=checker.tos,
         interface=checker.bind_if,
         options=_options(checker, None if whole else server),
+        origin=place.origin,
+        edition=place.edition,
     )
 
 

@@ -99,7 +99,7 @@ def grow(kind: str, rate: int, port: int) -> Any:
     ports: dict[str, Any] = {}
     engine = Engine(ports)
     ports |= {"launcher": Fleet(engine.system), "ended": print, "random": Random(1)}
-    ports["probes"] = PluginProbes(plugins, Lanes(engine.workers))
+    ports["probes"] = PluginProbes(Lanes(engine.workers))
     specs = (
         CheckerSpec(f"check/{n}", KEYWORDS[kind], False, HOST, port, interval=1.0, options=options) for n in range(rate)
     )

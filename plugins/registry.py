@@ -1,14 +1,19 @@
 """Finding checker plugins: those shipped here, files in folders that the operator names, and installed packages.
 
-What is broken is blamed by file and line and left out; everything else is found all the same.
+What is broken is blamed by file and line and left out; everything else is found all the same. To list `places` runs
+nobody's code; to look what one has `declared` does.
 """
 
+import os
+import stat
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2s
 from importlib import import_module
+from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as installed
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import getsourcelines
@@ -18,8 +23,21 @@ from types import ModuleType
 
 import plugins
 from plugins.api.declare import keyword_of
+from plugins.api.options import BadPlugin
 
 GROUP = "understudy.checkers"
+POINT = "entry point "
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where checkers may be declared: the path of a file, or ``entry point NAME = VALUE`` of an installed package.
+
+    The ``edition`` of a file changes when it is written.
+    """
+
+    origin: str
+    edition: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,14 @@ class Blame:
         return f"{self.path}:{self.line}: {self.reason}" if self.line else f"{self.path}: {self.reason}"
 
 
+class Refused(Exception):
+    """A place has no plugins that could be used; says why."""
+
+    def __init__(self, blame: Blame) -> None:
+        super().__init__(str(blame))
+        self.blame = blame
+
+
 @dataclass(frozen=True)
 class Found:
     """The checker classes by keyword, and what was left out."""
@@ -42,66 +68,151 @@ class Found:
     blamed: tuple[Blame, ...]
 
 
-class _Search:
-    """A search under way."""
+def find(folders: Iterable[str | Path] = (), entry_points: bool = True) -> Found:
+    """All checkers, loaded into this process: of this package first, then of `places`, see there.
+
+    The first to declare a keyword keeps it. A user's file is run anew at each call, under a private module name.
+    """
+    checkers = shipped()
+    origins = {keyword: origin_of(cls) for keyword, cls in checkers.items()}
+    found, blamed = places(folders, entry_points)
+    for place in found:
+        try:
+            classes = declared(place)
+        except Refused as refusal:
+            blamed.append(refusal.blame)
+            continue
+        for cls in classes:
+            keyword = keyword_of(cls)
+            if keyword in checkers:
+                blamed.append(Blame(place.origin, line_of(cls), twin(keyword, origins[keyword])))
+            else:
+                checkers[keyword], origins[keyword] = cls, place.origin
+    return Found(checkers, tuple(blamed))
+
+
+def twin(keyword: str, origin: str) -> str:
+    """What is wrong with a second plugin of one keyword."""
+    return f"{keyword} is declared in {origin} too"
+
+
+def shipped() -> dict[str, type]:
+    """The checkers of this package by keyword."""
+    return dict(_shipped())
+
+
+@cache
+def _shipped() -> dict[str, type]:
+    names = [module.name for module in iter_modules(plugins.__path__) if not module.ispkg]
+    modules = [import_module(f"plugins.{name}") for name in names]
+    return {keyword_of(cls): cls for module in modules for cls in _checkers_of(module)}
+
+
+def origin_of(cls: type) -> str:
+    """The file of a checker that is shipped: ``plugins/tcp.py``."""
+    return f"{cls.__module__.replace('.', '/')}.py"
+
+
+def places(folders: Iterable[str | Path] = (), entry_points: bool = True) -> tuple[list[Place], list[Blame]]:
+    """Where others than this package may declare checkers: files in ``folders`` in their order, installed packages.
+
+    A file whose name begins with ``_`` is left alone. Folders and files have to be root's, or the user's as whom this
+    runs, and nobody else's to write: what is in them will be run.
+    """
+    found: list[Place] = []
+    blamed: list[Blame] = []
+    for folder in folders:
+        for path in _files(Path(folder).absolute(), blamed):
+            try:
+                found.append(_safe(path))
+            except Refused as refusal:
+                blamed.append(refusal.blame)
+    if entry_points:
+        found += [Place(_named(point)) for point in installed(group=GROUP)]
+    return found, blamed
+
+
+def _files(folder: Path, blamed: list[Blame]) -> list[Path]:
+    try:
+        if folder.resolve() == Path(plugins.__path__[0]).resolve():
+            return []
+        reason = _danger(folder.stat())
+        if not reason:
+            return sorted(path for path in folder.iterdir() if path.suffix == ".py" and path.name[0] not in "_.")
+        reason = f"not used: {reason}"
+    except OSError as error:
+        reason = f"cannot look for plugins here: {error.strerror}"
+    blamed.append(Blame(str(folder), 0, reason))
+    return []
+
+
+def _safe(path: Path) -> Place:
+    """A file that may be run, by whatever links it is reached."""
+    try:
+        real = path.resolve(strict=True)
+        for each in (real, real.parent):
+            if reason := _danger(each.stat()):
+                raise Refused(Blame(str(path), 0, f"not used: {reason if each == path else f'{each} {reason}'}"))
+        return Place(str(path), real.stat().st_mtime_ns)
+    except (OSError, RuntimeError) as error:
+        raise Refused(Blame(str(path), 0, f"cannot be read: {getattr(error, 'strerror', error)}")) from None
+
+
+def _danger(about: os.stat_result) -> str:
+    if about.st_uid not in (0, os.geteuid()):
+        return f"belongs to user {about.st_uid}: it has to be root's, or the user's as whom this runs"
+    if about.st_mode & stat.S_IWOTH:
+        return "may be written by everybody"
+    if about.st_mode & stat.S_IWGRP and about.st_gid != 0:
+        return f"may be written by group {about.st_gid}"
+    return ""
+
+
+def declared(place: Place) -> tuple[type, ...]:
+    """The checkers of ``place``, whose code is run for that. Raises `Refused`, whatever that code does."""
+    try:
+        if place.origin.startswith(POINT):
+            return _of_point(place.origin)
+        return tuple(_checkers_of(_load(Path(_safe(Path(place.origin)).origin))))
+    except Refused:
+        raise
+    except BaseException as error:  # of code that nobody knows anything can come
+        raise Refused(Blame(place.origin, _line_in(error, place.origin), _reason(error))) from error
+
+
+class Library:
+    """The checkers of this process. Those that are not shipped are loaded when they are first asked for, with what
+    else their place declares; another edition is loaded anew."""
 
     def __init__(self) -> None:
-        self.checkers: dict[str, type] = {}
-        self.places: dict[str, str] = {}
-        self.blamed: list[Blame] = []
+        self._loaded: dict[Place, dict[str, type]] = {}
 
-    def blame(self, path: str, line: int, reason: str) -> None:
-        self.blamed.append(Blame(path, line, reason))
-
-    def enter(self, cls: type, place: str) -> None:
-        keyword = keyword_of(cls)
-        if keyword in self.checkers:
-            line = _line_of(cls)
-            self.blame(place, line, f"{keyword} is declared in {self.places[keyword]} already; that one is used")
-        else:
-            self.checkers[keyword] = cls
-            self.places[keyword] = place
-
-    def enter_all(self, module: ModuleType, place: str) -> None:
-        for cls in _checkers_of(module):
-            self.enter(cls, place)
+    def checker(self, keyword: str, place: Place | None = None) -> type:
+        """The class of ``keyword`` from ``place``, None for one that is shipped. Raises `BadPlugin`."""
+        if place is None:
+            known = _shipped()
+        elif (known := self._loaded.get(place, {})) == {}:
+            try:
+                known = self._loaded[place] = {keyword_of(cls): cls for cls in declared(place)}
+            except Refused as refusal:
+                raise BadPlugin(str(refusal)) from refusal.__cause__
+        if keyword not in known:
+            raise BadPlugin(f"{keyword} is not declared in {place.origin if place else 'this package'}")
+        return known[keyword]
 
 
-def find(folders: Iterable[str | Path] = (), entry_points: bool = True) -> Found:
-    """All checkers: of this package first, then of ``folders`` in their order, then of installed packages.
-
-    The first to declare a keyword keeps it. A user's file is run anew at each call, under a private module name; one
-    whose name begins with ``_`` is left alone.
-    """
-    search = _Search()
-    for module in iter_modules(plugins.__path__):
-        if not module.ispkg:
-            search.enter_all(import_module(f"plugins.{module.name}"), f"plugins/{module.name}.py")
-    for folder in folders:
-        _find_in(search, Path(folder))
-    if entry_points:
-        _find_installed(search)
-    return Found(search.checkers, tuple(search.blamed))
+def _named(point: EntryPoint) -> str:
+    return f"{POINT}{point.name} = {point.value}"
 
 
-def _find_in(search: _Search, folder: Path) -> None:
-    try:
-        files = sorted(path for path in folder.iterdir() if path.suffix == ".py" and path.name[0] not in "_.")
-    except OSError as error:
-        search.blame(str(folder), 0, f"cannot look for plugins here: {error.strerror}")
-        return
-    for path in files:
-        if path.parent.resolve() != Path(plugins.__path__[0]).resolve():
-            _find_in_file(search, path)
-
-
-def _find_in_file(search: _Search, path: Path) -> None:
-    try:
-        module = _load(path)
-    except (Exception, SystemExit) as error:
-        search.blame(str(path), _line_in(error, str(path)), _reason(error))
-    else:
-        search.enter_all(module, str(path))
+def _of_point(origin: str) -> tuple[type, ...]:
+    point = next((each for each in installed(group=GROUP) if _named(each) == origin), None)
+    named = point.load() if point else None
+    if isinstance(named, ModuleType):
+        return tuple(_checkers_of(named))
+    if isinstance(named, type) and keyword_of(named):
+        return (named,)
+    raise Refused(Blame(origin, 0, "names neither a module nor a class made by @checker"))
 
 
 def _load(path: Path) -> ModuleType:
@@ -121,22 +232,6 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def _find_installed(search: _Search) -> None:
-    for point in installed(group=GROUP):
-        place = f"entry point {point.name} = {point.value}"
-        try:
-            named = point.load()
-        except (Exception, SystemExit) as error:
-            search.blame(place, 0, _reason(error))
-            continue
-        if isinstance(named, ModuleType):
-            search.enter_all(named, place)
-        elif isinstance(named, type) and keyword_of(named):
-            search.enter(named, place)
-        else:
-            search.blame(place, 0, "names neither a module nor a class made by @checker")
-
-
 def _checkers_of(module: ModuleType) -> Iterator[type]:
     """The classes that ``module`` itself declares, not those that it imports."""
     for value in dict.fromkeys(each for each in vars(module).values() if isinstance(each, type)):
@@ -151,7 +246,8 @@ def _line_in(error: BaseException, path: str) -> int:
     return (lines[-1] or 0) if lines else 0
 
 
-def _line_of(cls: type) -> int:
+def line_of(cls: type) -> int:
+    """The line at which a class is declared, 0 if that cannot be told."""
     try:
         return getsourcelines(cls)[1]
     except (OSError, TypeError):

@@ -18,7 +18,7 @@ VALUES = ("actors.messages", *CORE)
 EVERYTHING = ("*",)
 
 WIRING = ("main", "daemon", "configuration", "tree", "picture", "snapshot", "probing", "routers", "addressing")
-WIRING += ("census", "doors", "fleet", "process", "ports", "inside", "substitute")
+WIRING += ("census", "doors", "fleet", "process", "ports", "inside", "substitute", "catalogue")
 ASSEMBLY = tuple(f"actors.{name}" for name in WIRING)
 """See everything, and are seen by each other alone."""
 
@@ -42,6 +42,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.children", VALUES, PURE),
     ("actors.scripts", (), set(sys.stdlib_module_names)),
     ("actors.spawner", VALUES, None),
+    ("actors.describer", ("plugins.*",), {*sys.stdlib_module_names, "msgspec"}),
     ("actors.reference", ("loader.*", "plugins.*"), None),
     ("actors.control_client", (), set(sys.stdlib_module_names)),
     ("actors.control", ("actors.control_client",), None),
