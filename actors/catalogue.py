@@ -27,9 +27,10 @@ START = 20.0
 
 ROOT = str(Path(__file__).resolve().parents[1])
 
-# This waits in a native thread, or before there is an event loop: never by way of gevent's.
+# This waits in a native thread, or before there is an event loop: never by way of gevent's, whose ``os.close`` even
+# waits for a loop that turns.
 poll = monkey.get_original("select", "poll")
-waitpid = monkey.get_original("os", "waitpid")
+close, spawn, waitpid = monkey.get_original("os", ["close", "posix_spawn", "waitpid"])
 
 
 class Catalogue(msgspec.Struct, frozen=True):
@@ -100,7 +101,7 @@ def _reports(asked: tuple[Place, ...], limit: float) -> list[Report]:
     os.lseek(told, 0, os.SEEK_SET)
     ours, theirs = os.pipe()
     try:
-        pid = os.posix_spawn(
+        pid = spawn(
             sys.executable,
             [sys.executable, "-P", "-m", "actors.describer", str(limit)],
             os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH"))))},
@@ -108,13 +109,13 @@ def _reports(asked: tuple[Place, ...], limit: float) -> list[Report]:
             setpgroup=0,
         )
     except OSError:
-        os.close(ours)
+        close(ours)
         raise
     finally:
-        os.close(told)
-        os.close(theirs)
+        close(told)
+        close(theirs)
     said = _heard(ours, monotonic() + START + limit * len(asked))
-    os.close(ours)
+    close(ours)
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     with suppress(ChildProcessError):  # libev reaps too, when anything made it watch for children

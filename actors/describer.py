@@ -61,33 +61,46 @@ def examined(place: Place, seconds: float, hidden: int) -> Report:
         os.close(hidden)
         _examine(place, theirs)
     os.close(theirs)
-    said, late = _heard(ours, monotonic() + seconds)
-    os.close(ours)
+    deadline = monotonic() + seconds
+    handle = os.pidfd_open(pid)
+    said = _heard(ours, deadline)
+    is_late = not said.endswith(b"\n") and not _is_ready(handle, deadline)
+    for end in (ours, handle):
+        os.close(end)
     _kill(pid)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if said.endswith(b"\n"):
-        try:
-            return msgspec.json.decode(said, type=Report)
-        except msgspec.MsgspecError:
-            return _blamed(place, "writes where it should not while it is imported")
-    if late:
+        return _read(place, said)
+    if is_late:
         return _blamed(place, f"is not imported within {seconds:g} s")
     how = f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
     return _blamed(place, f"ends its process {how} while it is imported")
 
 
-def _heard(end: int, deadline: float) -> tuple[bytes, bool]:
-    """A line, or what there is of it at the end or the deadline; and whether that came."""
+def _read(place: Place, said: bytes) -> Report:
+    try:
+        return msgspec.json.decode(said, type=Report)
+    except msgspec.MsgspecError:
+        return _blamed(place, "writes where it should not while it is imported")
+
+
+def _heard(end: int, deadline: float) -> bytes:
+    """A line, or what there is of it at the end or the deadline."""
     said = b""
+    while not said.endswith(b"\n") and _is_ready(end, deadline):
+        more = os.read(end, CHUNK)
+        if not more:
+            break
+        said += more
+    return said
+
+
+def _is_ready(end: int, deadline: float) -> bool:
+    """Whether there is something to read, or a process has ended, by then."""
     waiting = select.poll()
     waiting.register(end, select.POLLIN)
-    while (left := deadline - monotonic()) > 0:
-        if waiting.poll(left * 1000):
-            more = os.read(end, CHUNK)
-            said += more
-            if not more or said.endswith(b"\n"):
-                return said, False
-    return said, True
+    left = deadline - monotonic()
+    return left > 0 and bool(waiting.poll(left * 1000))
 
 
 def _kill(pid: int) -> None:
