@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from actors.catalogue import Catalogue, Catalogues, catalogue
+from actors.configuration import Configuration
 from loader.fields import Block
 from plugins.api import describe
 from plugins.registry import Blame, Place, places, shipped
@@ -117,6 +118,19 @@ def test_two_of_one_keyword_are_an_error_that_names_both_files(tmp_path: Path) -
     assert str(caught.value) == (
         f"{tmp_path}/b.py:3: TWICE is declared in {tmp_path}/a.py too; "
         f"{tmp_path}/c.py:3: TCP_CHECK is declared in plugins/tcp.py too"
+    )
+
+
+def test_in_a_configuration_they_are_an_error_at_the_place_that_asks_for_them(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.py").write_text(GOOD.format("TWICE"))
+    conf = tmp_path / "lb.conf"
+    conf.write_text(f"global_defs {{\n    plugin_checker_location {tmp_path}\n}}\n")
+    loaded = Configuration(conf).read()
+    (diagnostic,) = loaded.diagnostics
+    assert (loaded.config, diagnostic.span.line) == (None, 2)
+    assert diagnostic.message == (
+        f"checker plugins cannot be used: {tmp_path}/b.py:3: TWICE is declared in {tmp_path}/a.py too"
     )
 
 

@@ -222,6 +222,39 @@ def test_a_reload_that_fails_changes_nothing_and_says_so(folder: Path, ports: li
         assert {int(fetch(vip)) for _ in range(4)} == set(servers)
 
 
+MINE = """
+from plugins.api import Degraded, Passed, checker
+@checker("MINE")
+class Mine:
+    "As it says."
+    def probe(self, target):
+        return {result}
+"""
+
+
+def test_a_plugin_that_was_changed_is_read_anew_at_a_reload_and_a_degraded_server_has_less_weight(
+    folder: Path, ports: list[int]
+) -> None:
+    def weights() -> list[int]:
+        return [row["weight"] for row in daemon.status()["servers"]]
+
+    vip, *servers = ports[:2]
+    plugin = folder / "plugins" / "mine.py"
+    plugin.write_text(MINE.format(result="Passed(metrics={'lag_seconds': 1.5})"))
+    conf = head(folder) + "RT_MINE mine {\n    delay_loop 0.2\n    warmup 0.1\n}\n"
+    conf += service(vip, servers, folder / "notes", "mine").replace("weight 1", "weight 10")
+    with backends(servers), running(folder, conf) as daemon:
+        until(lambda: weights() == [10])
+        mine = f"check/mine@127.0.0.1:{servers[0]}"
+        assert row(daemon, mine)["metrics"] == {"lag_seconds": 1.5}
+        assert "lag_seconds 1.5" in daemon.ask(ask="why", id=mine)["lines"]
+        plugin.write_text(MINE.format(result="Degraded(30, 'slow')"))
+        daemon.reload()
+        until(lambda: weights() == [3])
+        assert (row(daemon, mine)["verdict"], row(daemon, mine)["share"]) == ("OK", 30)
+        assert not [line for line in daemon.logged().splitlines() if '"server"' in line and "FAILED" in line]
+
+
 BAD_PLUGINS = {
     "raises.py": """
 from plugins.api import checker
