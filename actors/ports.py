@@ -14,6 +14,7 @@ from actors.planes.wire import RawWire
 from actors.probing import PluginProbes
 from actors.runtime.engine import Engine
 from actors.runtime.lanes import Lanes
+from actors.runtime.leaks import Leaks
 
 
 def network(table: str, dry: bool) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def table_of(door: Path) -> str:
     return "understudy" if usual else f"understudy_{crc32(os.fsencode(door.absolute())):08x}"
 
 
-def probing(engine: Engine) -> dict[str, Any]:
-    """What checkers need."""
-    return {"probes": PluginProbes(Lanes(engine.workers)), "random": Random()}
+def probing(engine: Engine, apart: bool = False) -> dict[str, Any]:
+    """What checkers need. ``apart``, in a process of their own, their plugins are all that can leak there."""
+    lanes = Lanes(engine.workers)
+    return {"probes": PluginProbes(lanes, Leaks(lanes.threads) if apart else None), "random": Random()}

@@ -13,6 +13,7 @@ from actors.core.status import WHOLE
 from actors.messages import Probed
 from actors.runtime.dial import CooperativeDial, NativeDial
 from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
+from actors.runtime.leaks import Leaks, Look
 from plugins.api import Degraded, Failed, Result, Session, Source, Target, build
 from plugins.registry import Library, Place
 
@@ -30,10 +31,14 @@ METRICS = 32
 class PluginProbe:
     """One checker's plugin in its lane."""
 
-    __slots__ = ("_dial", "_lane", "_report", "_session", "_source", "_spec")
+    __slots__ = ("_dial", "_lane", "_leaks", "_look", "_report", "_session", "_source", "_spec")
 
-    def __init__(self, spec: CheckerSpec, plugin: Any, lane: Lane, dial: Any, report: Report) -> None:
+    def __init__(
+        self, spec: CheckerSpec, plugin: Any, lane: Lane, dial: Any, report: Report, leaks: Leaks | None = None
+    ) -> None:
         self._spec = spec
+        self._leaks = leaks
+        self._look: Look | None = None
         self._source = Source(spec.bindto, spec.bind_port, spec.fwmark, spec.tos, spec.interface)
         self._session = Session(plugin)
         self._lane = lane
@@ -60,7 +65,15 @@ class PluginProbe:
     def _probe(self) -> Result:
         spec = self._spec
         target = Target(spec.address, spec.port, spec.timeout, self._source, self._dial)
-        return self._session.probe(target)
+        if self._leaks is None or not self._session.is_set_up:  # a client that is made may well keep something
+            return self._session.probe(target)
+        look = self._leaks.look(spec.keyword)
+        try:
+            return self._session.probe(target)
+        finally:
+            if look is not None:
+                look.end()
+                self._look = look
 
     def _closed(self, ended: Ended) -> None:
         if ended.error is not None:
@@ -68,14 +81,19 @@ class PluginProbe:
             log.warning("plugin crashed while it closed its client", actor=self._spec.id, trace=trace)
 
     def _ended(self, ended: Ended) -> None:
+        if self._leaks is not None and self._look is not None:
+            look, self._look = self._look, None
+            self._leaks.note(look)
         self._report(judge(ended))
 
 
 class PluginProbes:
     """Makes probes of plugins, whose code is loaded when the first checker that uses it comes to live here."""
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: Lanes, leaks: Leaks | None = None) -> None:
+        """With ``leaks``, what plugins leave behind is looked for."""
         self._library = Library()
+        self._leaks = leaks
         self._lanes = lanes
         self._cooperative = CooperativeDial()
         self._native = NativeDial()
@@ -85,7 +103,7 @@ class PluginProbes:
         place = Place(spec.origin, spec.edition) if spec.origin else None
         plugin = build(self._library.checker(spec.keyword, place), spec.options)
         dial = self._native if spec.threaded else self._cooperative
-        return PluginProbe(spec, plugin, self._lanes.open(spec.id, spec.threaded), dial, report)
+        return PluginProbe(spec, plugin, self._lanes.open(spec.id, spec.threaded), dial, report, self._leaks)
 
 
 def judge(ended: Ended) -> Probed:

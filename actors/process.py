@@ -66,6 +66,9 @@ KINDS: dict[str, tuple[type, type]] = {
 FAREWELL = 5.0
 """Seconds that all actors together have for their end."""
 
+EXIT_FORKED = 70
+"""Exit status of a process that a plugin has forked all the same."""
+
 LINES = 1 << 20
 """Bytes that may wait for main: beyond, lines of the log are dropped and counted."""
 
@@ -148,7 +151,8 @@ class Process:
     def _own_ports(self) -> dict[str, Any]:
         if self._orders.kind == VRRP:
             return ports.network(self._orders.table, self._orders.dry_run)
-        return ports.probing(self._engine)
+        refuse_forks()
+        return ports.probing(self._engine, apart=True)
 
     def _take_its_turn(self) -> None:
         for refusal in scheduling.apply(self._orders.scheduling):
@@ -234,6 +238,18 @@ def frozen(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(frozen(each) for each in value)
     return value
+
+
+def refuse_forks() -> None:
+    """Let no plugin fork this process: its double would speak to main in its name. Programs that are only executed
+    are another matter."""
+    os.register_at_fork(after_in_child=lambda: os._exit(EXIT_FORKED))
+    for name in ("fork", "forkpty"):
+        setattr(os, name, _refuse_fork)
+
+
+def _refuse_fork() -> int:
+    raise RuntimeError("a plugin must not fork")
 
 
 def _undisturbed(name: str) -> None:

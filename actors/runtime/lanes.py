@@ -18,7 +18,7 @@ from actors.runtime.workers import Workers
 
 # Threads and queues of the operating system, also where the standard library is patched to be cooperative.
 NativeQueue = monkey.get_original("queue", "SimpleQueue")
-start_thread = monkey.get_original("_thread", "start_new_thread")
+start_thread, native_id = monkey.get_original("_thread", ["start_new_thread", "get_native_id"])
 
 
 class DeadlinePassed(BaseException):
@@ -120,12 +120,13 @@ class GreenletLane:
 class ThreadLane:
     """Runs probes in one native thread, begun with the first probe."""
 
-    __slots__ = ("__weakref__", "_hand_in", "_last", "_queue", "busy", "closed", "started")
+    __slots__ = ("__weakref__", "_hand_in", "_last", "_queue", "busy", "closed", "started", "thread")
 
     def __init__(self, hand_in: Callable[["ThreadLane | None", Ended, Report], None]) -> None:
         self._hand_in = hand_in
         self._queue = NativeQueue()
         self.started = False
+        self.thread = 0
         self.busy = False
         self.closed = False
         self._last: tuple[Last, ...] = ()
@@ -162,6 +163,7 @@ class ThreadLane:
             self._queue.put(None)
 
     def _work(self) -> None:
+        self.thread = native_id()
         while (job := self._queue.get()) is not None:
             run, probe, report = job
             self._hand_in(None if run == LAST else self, _timed(run, probe), report)
@@ -198,6 +200,10 @@ class Lanes:
     def known(self) -> tuple[str, ...]:
         """Ids of the checkers whose lanes are still known."""
         return tuple(self._lanes)
+
+    def threads(self) -> set[int]:
+        """The kernel's numbers of the lanes' threads."""
+        return {lane.thread for lane in self._lanes.values() if isinstance(lane, ThreadLane)}
 
     def _hand_in(self, lane: ThreadLane | None, ended: Ended, report: Report) -> None:
         self._inbox.append((lane, ended, report))

@@ -78,6 +78,11 @@ class Session:
         self._open = False
         self._kept: list[Any] = []
 
+    @property
+    def is_set_up(self) -> bool:
+        """Whether the next probe needs no new client."""
+        return self._open or not self._keeps
+
     def probe(self, target: Target) -> Result:
         """Probe, and close whatever connection the probe left open, but those to keep.
 

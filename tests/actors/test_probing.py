@@ -1,14 +1,25 @@
 """What the end of a probe means to its checker."""
 
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import gevent
 import msgspec
 import pytest
+from gevent.queue import Queue
+from structlog.testing import capture_logs
 
+from actors.checker_actor import CheckerSpec
 from actors.messages import Probed
-from actors.probing import LONGEST, METRICS, judge
-from actors.runtime.lanes import DeadlinePassed, Ended
+from actors.probing import LONGEST, METRICS, PluginProbes, judge
+from actors.runtime.lanes import DeadlinePassed, Ended, Lanes
+from actors.runtime.leaks import Leaks
+from actors.runtime.workers import Workers
 from plugins.api import Degraded, Failed, Passed
+from plugins.registry import Place, places
 
 
 @pytest.mark.parametrize(
@@ -65,3 +76,70 @@ def test_anything_else_is_a_crash_with_its_traceback() -> None:
     probed = judge(Ended(7, None, KeyError("x"), 1.0))
     assert (probed.passed, probed.detail) == (False, "the plugin crashed")
     assert probed.crash.endswith("KeyError: 'x'\n")
+
+
+LEAKY = """
+import socket
+from plugins.api import Passed, checker
+LEFT = []
+@checker("LEAKY")
+class Leaky:
+    "Forgets to close."
+    def probe(self, target):
+        LEFT.append(socket.socket())
+        return Passed()
+@checker("KEEPER")
+class Keeper:
+    "Has a client."
+    def setup(self):
+        return socket.socket()
+    def probe(self, target, client):
+        client.setblocking(True)
+        return Passed()
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A file with a plugin that leaks; what it left is closed when the test is over."""
+    (tmp_path / "leaky.py").write_text(LEAKY)
+    (made,), _ = places([tmp_path], entry_points=False)
+    yield made
+    for module in [each for name, each in sys.modules.items() if name.endswith("_leaky")]:
+        for left in module.LEFT:
+            left.close()
+
+
+def probed(probes: PluginProbes, spec: CheckerSpec, times: int) -> list[Probed]:
+    """What so many probes come to; then the checker is stopped."""
+    reports: Queue[Probed] = Queue()
+    probe = probes.open(spec, reports.put)
+    ends = []
+    for run in range(times):
+        probe.start(run)
+        ends.append(reports.get(timeout=5))
+    probe.close()
+    gevent.sleep(0)
+    return ends
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_plugin_that_leaves_sockets_behind_is_named(place: Place, threaded: bool) -> None:
+    probes = PluginProbes(Lanes(Workers()), Leaks(every=0.0, grace=0.0, many=8))
+    spec = CheckerSpec("check/a", "LEAKY", threaded, "127.0.0.1", 1, origin=place.origin, edition=place.edition)
+    with capture_logs() as lines:
+        ends = probed(probes, spec, 9)
+    assert {end.passed for end in ends} == {True}
+    assert [(line["keyword"], line["descriptors"]) for line in lines] == [("LEAKY", 8)]
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_client_that_is_kept_is_no_leak_and_is_closed_with_its_checker(place: Place, threaded: bool) -> None:
+    probes = PluginProbes(Lanes(Workers()), Leaks(every=0.0, grace=0.0, many=1))
+    spec = CheckerSpec("check/a", "KEEPER", threaded, "127.0.0.1", 1, origin=place.origin, edition=place.edition)
+    before = set(os.listdir("/proc/self/fd"))
+    with capture_logs() as lines:
+        ends = probed(probes, spec, 9)
+    while len(os.listdir("/proc/self/fd")) > len(before):
+        gevent.sleep(0.001)
+    assert ({end.passed for end in ends}, lines) == ({True}, [])

@@ -176,8 +176,8 @@ class Lan:
         self.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", (*addresses, *held)))
         self.world.advance(0)
 
-    def check(self, verdict: Verdict) -> None:
-        self.world.tell("supervisor", Published(CheckStatus("check/db", verdict)))
+    def check(self, verdict: Verdict, share: int = 100) -> None:
+        self.world.tell("supervisor", Published(CheckStatus("check/db", verdict, share=share)))
         self.world.advance(0)
 
 
@@ -246,6 +246,13 @@ def test_with_a_checker_that_is_not_ok_it_is_in_fault_and_leaves_with_priority_0
     assert (lan.role, lan.addresses.held) == ("FAULT", set())
     assert lan.wire.sent[-1].priority == 0
     assert "check/db is FAILED" in lan.reason
+
+
+def test_a_degraded_service_is_ok_to_a_router() -> None:
+    lan = Lan(follows=(Follow("check/db"), Follow("check/db", -60)))
+    lan.check(Verdict.OK, share=0)
+    lan.world.advance(4.0)
+    assert (lan.role, lan.wire.sent[-1].priority) == ("MASTER", 100)
 
 
 def test_with_a_weight_a_checker_moves_the_priority_instead() -> None:
