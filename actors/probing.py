@@ -109,7 +109,7 @@ class PluginProbes:
 def judge(ended: Ended) -> Probed:
     """What the end of a probe means: a result, a stop at the deadline, or a crash of the plugin."""
     result = ended.value
-    if isinstance(result, Result):
+    if ended.error is None:
         share = result.weight if isinstance(result, Degraded) else WHOLE
         passed, metrics = not isinstance(result, Failed), _numbers(result.metrics)
         return Probed(ended.run, passed, _told(result.detail), ended.seconds, share=share, metrics=metrics)

@@ -60,6 +60,7 @@ EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
 Result = Passed | Degraded | Failed
+RESULTS = (Passed, Degraded, Failed)
 
 
 class Session:
@@ -118,17 +119,21 @@ class Session:
             result = self._ask(target)
         finally:
             target.close()
-            self._kept = [*(sock for sock in self._kept if sock.fileno() >= 0), *target.kept]
-            if result is None or target.late or not self._keeps:
-                self.close()
+            if self._keeps or target.kept:
+                self._tidy(target, result is not None and not target.late)
         return result
+
+    def _tidy(self, target: Target, is_whole: bool) -> None:
+        self._kept = [*(sock for sock in self._kept if sock.fileno() >= 0), *target.kept]
+        if not self._keeps or not is_whole:
+            self.close()
 
     def _ask(self, target: Target) -> Result:
         if self._keeps and not self._open:
             self._client = self._plugin.setup()
             self._open = True
         result = self._plugin.probe(target, self._client) if self._keeps else self._plugin.probe(target)
-        if isinstance(result, Result):
+        if isinstance(result, RESULTS):
             return result
         kind = type(self._plugin).__name__
         raise TypeError(f"{kind}.probe returned {result!r}, none of Passed, Degraded and Failed")

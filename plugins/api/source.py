@@ -25,16 +25,14 @@ IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python 3.11 has no name for it
 
 
 class Transport(Enum):
-    """What a connection is made of; the value is the type of its socket. A Unix socket's address is its path."""
+    """What a connection is made of. A Unix socket's address is its path. ``kind`` is the type of the sockets."""
 
     TCP = "tcp"
     UDP = "udp"
     UNIX = "unix"
 
-    @property
-    def kind(self) -> int:
-        """The type of its sockets."""
-        return SOCK_DGRAM if self is Transport.UDP else SOCK_STREAM
+    def __init__(self, name: str) -> None:
+        self.kind = int(SOCK_DGRAM if name == "udp" else SOCK_STREAM)
 
 
 class Source(NamedTuple):
