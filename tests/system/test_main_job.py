@@ -41,8 +41,9 @@ TH_TCP_CHECK port {{
 def service(port: int, servers: list[int], notes: Path, checkers: str = "web port", extra: str = "") -> str:
     """A virtual server over ``servers`` whose programs append a line to ``notes``."""
     note = notes.with_suffix(".sh")
-    note.write_text(f'#!/bin/sh\necho "$@" >> {notes}\n')
-    note.chmod(0o755)
+    if not note.exists():  # it cannot be written while it runs
+        note.write_text(f'#!/bin/sh\necho "$@" >> {notes}\n')
+        note.chmod(0o755)
     notes.touch()
     blocks = "\n".join(
         f"""    real_server 127.0.0.1 {each} {{
