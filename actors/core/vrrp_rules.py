@@ -201,7 +201,7 @@ def agree(router: Router, state: State, event: Agreed) -> Step:
     if not state.ready:
         return state, ()
     after, actions = lead(router, state, event.reason)
-    return after, (*release(state), *actions)
+    return after, (Disarm(Timer.DOWN), *release(state), *actions)
 
 
 # MASTER (6.4.3).

@@ -69,7 +69,7 @@ def test_a_member_whose_master_is_silent_is_ready_and_waits_one_silence_more_at_
 def test_a_ready_member_leads_when_its_group_agrees_and_says_why() -> None:
     state, actions = after(Startup(), MasterDown(), Agreed("group/G: all"))
     assert state == State(Role.MASTER, 100, 100, state.begun, reason="group/G: all")
-    assert actions == (Send(100), Arm(Timer.ADVERT, 1.0))
+    assert actions == (Disarm(Timer.DOWN), Send(100), Arm(Timer.ADVERT, 1.0))
 
 
 def test_a_member_that_is_not_ready_stays_backup_when_its_group_agrees() -> None:
@@ -104,7 +104,7 @@ def test_an_owner_in_a_group_is_ready_at_once_and_leads_when_all_do() -> None:
     state, actions = after(Startup(), router=owner)
     assert (state.role, state.ready, actions) == (Role.BACKUP, True, (Arm(Timer.DOWN, 3 + 1 / 256),))
     state, actions = step(owner, state, Agreed("all"))
-    assert (state.role, actions) == (Role.MASTER, (Send(255), Arm(Timer.ADVERT, 1.0)))
+    assert (state.role, actions) == (Role.MASTER, (Disarm(Timer.DOWN), Send(255), Arm(Timer.ADVERT, 1.0)))
 
 
 def test_a_member_that_was_master_a_moment_ago_resumes() -> None:
