@@ -21,7 +21,7 @@ def in_step(when: float, interval: float) -> float:
     A program with many routers that lead then wakes up for all of their adverts at once, its peers to hear them, and
     what fails over together has been silent for equally long. To be early costs nothing: the peers' timers start anew.
     """
-    beat = floor(when / interval + 0.001) * interval  # what is such an instant, but for how it was calculated, stays one
+    beat = floor(when / interval + 0.001) * interval  # the last such instant, or this one
     return max(beat, when - HASTE * interval)
 
 

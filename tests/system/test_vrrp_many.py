@@ -74,6 +74,6 @@ def test_each_has_one_leader_when_one_of_three_hosts_dies_and_is_back(wire: Lan,
 
 
 def story(vrid: int) -> list[int]:
-    """The places that lead, one after the other, once the best one does: at the start a worse one may be there sooner."""
+    """The places that lead, one after the other, once the best one does; at the start a worse one may be sooner."""
     best = [max(order, key=lambda place: (vrid + place) % 3) for order in ([0, 1, 2], [1, 2], [0, 1, 2], [0, 2])]
     return [place for n, place in enumerate(best) if n == 0 or best[n - 1] != place]
