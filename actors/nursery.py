@@ -9,6 +9,7 @@ import _socket
 import contextlib
 import gc
 import json
+import math
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any, NoReturn
 
 import structlog
@@ -33,8 +35,12 @@ listen: Callable[..., Any] = monkey.get_original("signal", "signal")
 READ = 1
 PACKET = 1 << 16
 
-AGAIN = 0.5
-"""Seconds until another is tried to be started, after that was impossible."""
+AGAIN, SELDOM = 0.5, 30.0
+"""Seconds until another is started, after that was impossible or two in turn did not live for long; they double from
+time to time, up to the latter."""
+
+GROWN = 10.0
+"""Seconds after which one has lived for long."""
 
 Serve = Callable[[int, dict[str, Any]], None]
 """What a new process does with the descriptor of its bridge and its orders; when it returns, the process ends."""
@@ -65,6 +71,8 @@ class Nursery:
         self._port = ours
         self._watcher: Any = None
         self._later: Any = None
+        self._began = -math.inf
+        self._short_lived = 0
 
     def open(self) -> None:
         """Begin to hear what it says; needs the event loop."""
@@ -109,21 +117,41 @@ class Nursery:
             self._replace()
 
     def _replace(self) -> None:
-        """Put another in its place, as soon as there is what that takes."""
+        """Put another in its place: at once, unless that has become a habit."""
         self.close()
         if self.pid:
             with contextlib.suppress(ChildProcessError):  # libev reaps too, when anything made it watch for children
                 waitpid(self.pid, 0)  # its socket is closed: it is as good as dead
             self.pid = 0
+        self._short_lived = self._short_lived + 1 if monotonic() - self._began < GROWN else 0
+        if self._short_lived > 1:
+            self._postpone(f"the last {self._short_lived} ended within {GROWN:g} s each")
+        else:
+            self._substitute()
+
+    def _substitute(self) -> None:
+        """Start another, as soon as there is what that takes."""
+        self.close()
+        self._began = monotonic()
         try:
             self.pid, self._port = _substitute()
         except OSError as error:
-            log.error("no nursery", error=str(error))
-            self._later = get_hub().loop.timer(AGAIN)
-            self._later.start(self._replace)
+            self._short_lived += 1
+            self._postpone(str(error))
             return
         self.open()
         self.lost()
+
+    def _postpone(self, reason: str) -> None:
+        seconds = pause(self._short_lived)
+        log.error("no nursery", error=reason, next_in=seconds)
+        self._later = get_hub().loop.timer(seconds)
+        self._later.start(self._substitute)
+
+
+def pause(short_lived: int) -> float:
+    """Seconds until another is started after so many that did not live for long."""
+    return min(AGAIN * 2.0 ** max(short_lived - 2, 0), SELDOM)
 
 
 def _substitute() -> tuple[int, Any]:

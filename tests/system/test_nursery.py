@@ -49,6 +49,14 @@ def test_a_killed_nursery_is_replaced_and_nobody_else_notices(ours: Ours) -> Non
     assert nursery(ours) != before
 
 
+def test_nurseries_that_end_one_after_the_other_are_replaced_ever_more_slowly(ours: Ours) -> None:
+    for count in range(1, 4):
+        os.kill(nursery(ours), signal.SIGKILL)
+        until(lambda count=count: ours.log.read_text().count("the nursery was lost") == count)
+    told = [line for line in map(json.loads, ours.log.read_text().splitlines()) if line["event"] == "no nursery"]
+    assert [(line["error"], line["next_in"]) for line in told] == [("the last 2 ended within 10 s each", 0.5)]
+
+
 def test_a_process_that_ends_with_the_nursery_comes_back_from_the_next(ours: Ours) -> None:
     before, vrrp = nursery(ours), process(ours)
     for pid in (before, vrrp):
