@@ -7,7 +7,7 @@ from typing import Any
 
 from loader.cache import Cache, Entry
 from loader.decode import Decoder
-from loader.diagnostics import Mark, Problem, Severity, did_you_mean, error, shown
+from loader.diagnostics import Mark, Problem, Severity, did_you_mean, error, shown, warning
 from loader.draft import Draft
 from loader.fields import Block
 from loader.grammar import Statement, flaws, words
@@ -19,6 +19,7 @@ from loader.names import CHECKER, GROUP, INSTANCE, Names
 from loader.schema import Plan, plan_of, plugin_plan
 from loader.services import virtual_server
 from loader.source import Position, Source
+from loader.unused import UNUSED
 from loader.vrrp import static_addresses, sync_group, vrrp_instance
 from loader.vrrp_authentication import KEY_FILE
 from loader.vrrp_model import StaticAddresses
@@ -130,6 +131,8 @@ class Assembly:
 
     def _unknown(self, plans: Mapping[str, Plan], statement: Statement) -> list[Problem]:
         word = statement.keyword
+        if reason := UNUSED[""].get(word):
+            return [warning(f"{shown(word)} has no effect: {reason}", statement.mark)]
         hint = self._hints.get(word) or did_you_mean(word, [*plans, GLOBAL.title])
         return flaws(statement) or [error(f"unknown keyword {shown(word)}", statement.mark, hint)]
 

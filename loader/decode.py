@@ -20,6 +20,7 @@ from loader.includes import Reader
 from loader.rows import rows
 from loader.schema import Plan, Slot
 from loader.scripts import script
+from loader.unused import UNUSED
 from loader.values import Fault
 
 LISTS = ("words", "ranges", "rows")
@@ -161,6 +162,8 @@ class Decoder:
 
     def _unknown(self, plan: Plan, statement: Statement) -> Problem:
         word = statement.keyword
+        if reason := UNUSED.get(plan.title, {}).get(word):
+            return warning(f"{shown(word)} has no effect: {reason}", statement.mark)
         hint = self._hints.get(word) or did_you_mean(word, plan.slots)
         return error(f"unknown keyword {shown(word)} in {plan.title}", statement.mark, hint)
 

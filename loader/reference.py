@@ -1,10 +1,12 @@
 """The keywords as documentation, from the same declarations that decode them. Pure."""
 
 from collections.abc import Iterable
+from itertools import groupby
 
 from loader.fields import Block, Keyword
 from loader.model import Checker, GlobalDefs, RealServer, VirtualServer, VrrpInstance, VrrpSyncGroup
 from loader.schema import Plan, plan_of
+from loader.unused import UNUSED
 from loader.vrrp_model import Authentication, AuthHmac, StaticAddresses
 
 
@@ -16,7 +18,16 @@ def reference(blocks: Iterable[Block]) -> str:
     plans += [plan_of(AuthHmac, "auth_hmac")]
     plans += [plan_of(VrrpSyncGroup, "vrrp_sync_group"), plan_of(StaticAddresses, "static_ipaddress")]
     own = [_section(f"`RT_{block.keyword}`, `TH_{block.keyword}`", block.help, block.options) for block in blocks]
-    return "\n".join([*(_section(f"`{plan.usage}`", "", _keywords(plan)) for plan in plans), *own])
+    return "\n".join([*(_section(f"`{plan.usage}`", "", _keywords(plan)) for plan in plans), *own, _unused()])
+
+
+def _unused() -> str:
+    """The section of what is taken and has no effect: a line for every block and reason."""
+    lines = ["## Of no effect\n", "keepalived's, and taken with a warning:\n"]
+    for title, reasons in UNUSED.items():
+        for reason, group in groupby(reasons, reasons.__getitem__):
+            lines.append(f"- {' '.join(f'`{word}`' for word in group)}{f' in {title}' if title else ''}: {reason}")
+    return "\n".join(lines) + "\n"
 
 
 def _section(title: str, text: str, keywords: Iterable[Keyword]) -> str:
