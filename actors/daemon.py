@@ -117,9 +117,11 @@ class Daemon:
         ports: dict[str, Any] = {}
         engine = Engine(ports)
         self._ports = ports
+        self._spawner = spawner
         self._system = engine.system
         self._system.unsupervised = self._leaderless
         defs = self._config.global_defs
+        spawner.secure = defs.enable_script_security
         self._fleet = Fleet(engine.system, self._nursery, self._orders, defs.hang_limit)
         ports |= {"plane": plane, "spawner": spawner, "launcher": self._fleet, "ended": self._ended.set}
         if self._nursery is None:
@@ -239,6 +241,7 @@ class Daemon:
             log.error("reload failed, nothing has changed", diagnostics=refusal)
             return
         self._config, self.tree = config, tree
+        self._spawner.secure = config.global_defs.enable_script_security
         self._fleet.adjust(config.global_defs.hang_limit)
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))

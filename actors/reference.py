@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from loader.fields import Block, Keyword
-from loader.reference import reference
+from loader.reference import reference, unused
 from plugins import registry
 from plugins.api import describe
 
@@ -24,7 +24,7 @@ def renewed(page: str) -> str:
         raise ValueError(f"the page has no line {MARK.strip()}")
     found = registry.find(entry_points=False).checkers
     blocks = [msgspec.convert(describe(found[keyword]), Block) for keyword in sorted(found)]
-    return f"{by_hand}{mark}\n{reference(map(_as_written, blocks))}"
+    return f"{by_hand}{mark}\n{reference(map(_as_written, blocks))}\n{unused()}"
 
 
 T = TypeVar("T", Block, Keyword)

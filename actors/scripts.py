@@ -3,7 +3,7 @@
 Run as a file, never imported by the daemon: the standard library only, and little of it, so that a fork stays cheap.
 Its standard input is a socket of type SEQPACKET that carries one JSON object a packet::
 
-    -> {"number": 7, "argv": ["/bin/true"], "user": "", "group": "", "limit": 60.0, "env": {}}
+    -> {"number": 7, "argv": ["/bin/true"], "user": "", "group": "", "limit": 60.0, "env": {}, "secure": false}
     <- {"number": 7, "status": 0, "error": ""}
 
 It ends when the other end closes: whatever still runs gets TERM, and KILL two seconds later.
@@ -19,6 +19,7 @@ import pwd
 import select
 import signal
 import socket
+import stat
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -60,6 +61,7 @@ class Program:
         self.group: str = request["group"]
         self.limit: float = request["limit"]
         self.env: dict[str, str] = request["env"]
+        self.secure: bool = request["secure"]
         self.pid = 0
         self.error = ""
         self.deadline: float | None = None
@@ -209,7 +211,7 @@ def become(program: Program, failure: int) -> NoReturn:
     """In the forked copy: turn into the program, or write the reason to ``failure`` and exit with 127."""
     try:
         prepare(program)
-        execute(program.argv, environment(program.env))
+        execute(program.argv, environment(program.env), program.secure and os.geteuid() == 0)
     except Exception as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         os.write(failure, f"cannot start {named(program)}: {reason}".encode(errors="replace")[:4096])
@@ -270,8 +272,11 @@ def environment(given: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in DROPPED} | given
 
 
-def execute(argv: list[str], env: dict[str, str]) -> NoReturn:
-    """Replace this process; without a slash the file is sought in PATH. A file without ``#!`` goes through /bin/sh."""
+def execute(argv: list[str], env: dict[str, str], secure: bool = False) -> NoReturn:
+    """Replace this process; without a slash the file is sought in PATH. A file without ``#!`` goes through /bin/sh.
+
+    With ``secure`` a file that others than root may change is a PermissionError.
+    """
     if not argv:
         raise ValueError("no program given")
     file = argv[0]
@@ -279,6 +284,8 @@ def execute(argv: list[str], env: dict[str, str]) -> NoReturn:
     missed: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     for path in [file] if "/" in file else [f"{folder}/{file}" for folder in folders]:
         try:
+            if secure:
+                refuse_foreign(path)
             os.execve(path, argv, env)
         except (FileNotFoundError, NotADirectoryError):
             continue
@@ -289,6 +296,27 @@ def execute(argv: list[str], env: dict[str, str]) -> NoReturn:
                 raise
             os.execve("/bin/sh", ["/bin/sh", path, *argv[1:]], env)
     raise missed
+
+
+def refuse_foreign(path: str) -> None:
+    """Raise PermissionError if others than root may change the file, or put another one in its place."""
+    for name in (os.path.abspath(path), os.path.realpath(path)):
+        parts = name.split("/")
+        for length in range(1, len(parts) + 1):
+            part = "/".join(parts[:length]) or "/"
+            if who := strangers(os.stat(part)):
+                raise PermissionError(errno.EPERM, f"as root: {part} {who}")
+
+
+def strangers(about: os.stat_result) -> str:
+    """Who but root may change a file or folder, in words; empty for nobody."""
+    if about.st_uid:
+        return f"belongs to user {about.st_uid}"
+    if about.st_mode & stat.S_IWOTH:
+        return "may be written by everybody"
+    if about.st_mode & stat.S_IWGRP and about.st_gid:
+        return f"may be written by group {about.st_gid}"
+    return ""
 
 
 def wake_on_children() -> int:

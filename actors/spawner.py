@@ -35,6 +35,7 @@ class Request(msgspec.Struct, frozen=True):
     group: str
     limit: float
     env: dict[str, str]
+    secure: bool
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -56,11 +57,13 @@ class Spawner:
 
     The other process is a fresh interpreter, no fork of this big one; nobody waits for its start, since requests lie
     in the socket until then. When it dies, what it ran is answered as lost, and the next request starts another.
+    While it is ``secure``, what others than root may change does not run as root.
     """
 
     def __init__(self) -> None:
         self.pid = 0
         self.deaths = 0
+        self.secure = False
         self._port: GreenSocket | None = None
         self._replies: dict[int, Reply] = {}
         self._number = 0
@@ -101,7 +104,7 @@ class Spawner:
         self, argv: tuple[str, ...], user: str, group: str, limit: float, env: dict[str, str], reply: Reply
     ) -> None:
         self._number += 1
-        request = Request(self._number, argv, user, group, limit, env)
+        request = Request(self._number, argv, user, group, limit, env, self.secure)
         self._replies[request.number] = reply
         self._idle.clear()
         try:
@@ -161,6 +164,8 @@ class Spawner:
 
 class DryRunSpawner:
     """Runs nothing, and tells in the log what it would have run; see `Spawner` for the rest."""
+
+    secure = False
 
     def start(self, run: Run, reply: Callable[[Ran], None]) -> None:
         """As if ``run`` had ended well at once."""

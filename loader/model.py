@@ -85,6 +85,7 @@ class GlobalDefs(VrrpDefaults):
     checker_cpu_affinity: tuple[int, ...] = option("words", (), pattern="[0-9]{1,4}", help="numbers of their CPUs")
     checker_processes: int = option("int", 0, min=1, max=64, help="processes that share the checkers; one a core")
     hang_limit: float = option("seconds", 10.0, min=1, max=MONTH, unit="s", help="silence of a process that ends it")
+    enable_script_security: bool = option("bool", False, bare=True, help="nothing runs as root that others can change")
     script_user: Identity | None = beside("script_user", Identity, help="user and group that programs run as")
     at: Position = position()
 

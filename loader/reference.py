@@ -18,11 +18,11 @@ def reference(blocks: Iterable[Block]) -> str:
     plans += [plan_of(AuthHmac, "auth_hmac")]
     plans += [plan_of(VrrpSyncGroup, "vrrp_sync_group"), plan_of(StaticAddresses, "static_ipaddress")]
     own = [_section(f"`RT_{block.keyword}`, `TH_{block.keyword}`", block.help, block.options) for block in blocks]
-    return "\n".join([*(_section(f"`{plan.usage}`", "", _keywords(plan)) for plan in plans), *own, _unused()])
+    return "\n".join([*(_section(f"`{plan.usage}`", "", _keywords(plan)) for plan in plans), *own])
 
 
-def _unused() -> str:
-    """The section of what is taken and has no effect: a line for every block and reason."""
+def unused() -> str:
+    """Markdown: the section of what is taken and has no effect: a line for every block and reason."""
     lines = ["## Of no effect\n", "keepalived's, and taken with a warning:\n"]
     for title, reasons in UNUSED.items():
         for reason, group in groupby(reasons, reasons.__getitem__):

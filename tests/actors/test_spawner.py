@@ -1,6 +1,7 @@
 """The spawner and its process, for real: programs run, are ended, and outlive no one."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import gevent
 import pytest
 
 from actors.messages import Ran, Run
-from actors.scripts import AT_ONCE
+from actors.scripts import AT_ONCE, strangers
 from actors.spawner import DIED, SCRIPTS, Ended, Spawner
 
 LOOK_AROUND = """
@@ -93,6 +94,36 @@ def test_how_a_program_ended_or_why_it_did_not_start(
     spawner: Spawner, argv: tuple[str, ...], expected: tuple[int, str]
 ) -> None:
     assert outcome(spawner.run(argv)) == expected
+
+
+def test_when_secure_nothing_runs_as_root_that_others_may_change_and_as_another_user_it_does(
+    open_folder: Path, tmp_path: Path
+) -> None:
+    spawner = Spawner()
+    spawner.secure = True
+    file = script(open_folder, "#!/bin/sh\n")
+    tmp_path.joinpath("link").symlink_to(file)
+    assert outcome(spawner.run(("true",))) == (0, "")
+    for path in (file, str(tmp_path / "link")):
+        assert re.fullmatch(
+            f"cannot start {path!r}: as root: /.* may be written by everybody", spawner.run((path,)).error
+        )
+    assert outcome(spawner.run((file,), "nobody")) == (0, "")
+    end(spawner)
+
+
+@pytest.mark.parametrize(
+    ("mode", "uid", "gid", "who"),
+    [
+        (0o755, 0, 0, ""),
+        (0o775, 0, 0, ""),
+        (0o775, 0, 7, "may be written by group 7"),
+        (0o757, 0, 0, "may be written by everybody"),
+        (0o700, 9, 0, "belongs to user 9"),
+    ],
+)
+def test_who_but_root_may_change_a_file(mode: int, uid: int, gid: int, who: str) -> None:
+    assert strangers(os.stat_result((mode, 1, 1, 1, uid, gid, 0, 0, 0, 0))) == who
 
 
 def test_a_file_without_an_interpreter_line_goes_through_the_shell(spawner: Spawner, tmp_path: Path) -> None:
