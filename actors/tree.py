@@ -26,7 +26,7 @@ from actors.children import Child
 from actors.core.health import Debounce
 from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond, Policy
-from actors.core.table import Destination, Service, ServiceKey, endpoint
+from actors.core.table import Destination, Service, ServiceKey, Tunnel, endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.notify_actor import FAREWELL, NotifyActor
 from actors.process import CHECKERS, FOLDERS, VRRP
@@ -164,6 +164,7 @@ def _service(service: VirtualServer, default: Identity) -> Child:
             service.flags,
             service.persistence_timeout,
             service.persistence_prefix,
+            service.persistence_engine,
         ),
         tuple(Member(_server_id(service, s), _destination(s), s.inhibit_on_failure) for s in service.real_servers),
         _sorry(service),
@@ -175,14 +176,24 @@ def _service(service: VirtualServer, default: Identity) -> Child:
 
 
 def _destination(server: RealServer) -> Destination:
-    return Destination(server.address, server.port, server.weight, server.method, server.uthreshold, server.lthreshold)
+    wrapped = server.tunnel
+    return Destination(
+        server.address,
+        server.port,
+        server.weight,
+        server.method,
+        server.uthreshold,
+        server.lthreshold,
+        Tunnel(wrapped.kind, wrapped.port, wrapped.checksum),
+    )
 
 
 def _sorry(service: VirtualServer) -> Sorry | None:
     sorry = service.sorry_server
     if sorry is None:
         return None
-    return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method), sorry.inhibit)
+    tunnel = Tunnel(sorry.tunnel.kind, sorry.tunnel.port, sorry.tunnel.checksum)
+    return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method, tunnel=tunnel), sorry.inhibit)
 
 
 def _check(checker: Checker, server: RealServer | None, place: Place) -> CheckerSpec:

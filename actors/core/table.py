@@ -36,6 +36,17 @@ class Service(msgspec.Struct, frozen=True):
     persistence_engine: str = ""
 
 
+class Tunnel(msgspec.Struct, frozen=True):
+    """What the method TUN wraps packets in: ``ipip``, ``gue`` (UDP to ``port``) or ``gre``.
+
+    ``checksum`` is empty, ``csum`` or ``remcsum``.
+    """
+
+    kind: str = "ipip"
+    port: int = 0
+    checksum: str = ""
+
+
 class Destination(msgspec.Struct, frozen=True):
     """A real server of a service. ``method`` is NAT, DR or TUN; weight 0 takes no new connections (draining).
 
@@ -48,6 +59,7 @@ class Destination(msgspec.Struct, frozen=True):
     method: str = "NAT"
     upper: int = 0
     lower: int = 0
+    tunnel: Tunnel = Tunnel()
 
     @property
     def key(self) -> tuple[str, int]:

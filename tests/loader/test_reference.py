@@ -10,7 +10,7 @@ from tests.loader.house import BLOCKS
 
 def test_every_keyword_has_a_line_with_its_range_names_and_default() -> None:
     text = reference(BLOCKS.values())
-    assert "## `virtual_server ADDRESS [PORT] | fwmark N { ... }`\n" in text
+    assert "## `virtual_server ADDRESS [PORT] | fwmark N | group TEXT { ... }`\n" in text
     assert "|sed|nq|twos`: scheduler; also `lvs_sched`; default wlc\n" in text
     assert "- `smtp_connect_timeout SECONDS (0.001..2678400 s)`: limit for a mail; default 30.0\n" in text
     assert "- `persistence_timeout [N (1..2678400 s)]`: how long clients stick\n" in text

@@ -188,7 +188,8 @@ class Kernel:
         known = b"".join(attribute(kind, held[kind]) for kind in range(1, 7))
         counts = b"".join(attribute(7 + turn, self.load[4 * turn :][:4]) for turn in range(3))
         totals = b"".join(attribute(turn, struct.pack("=Q", turn * 10**10)) for turn in range(1, 11))
-        nested = known + counts + attribute(11, held[11]) + attribute(12, totals)
+        tunnel = b"".join(attribute(kind, held.get(kind, b"\0" * size)) for kind, size in ((13, 1), (14, 2), (15, 2)))
+        nested = known + counts + attribute(11, held[11]) + attribute(12, totals) + tunnel
         return struct.pack("=BBH", NEW_DEST, 1, 0) + attribute(2, nested)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.table import AddDestination, AddService, Destination, EditService, Service, ServiceKey
+from actors.core.table import AddDestination, AddService, Destination, EditService, Service, ServiceKey, Tunnel
 from actors.planes import PlaneError, PlaneUnavailable
 from actors.planes.channel import Channel, Refused, frames
 from actors.planes.ipvs import IpvsPlane, _missing
@@ -139,6 +139,7 @@ def test_an_unknown_scheduler_is_told_from_a_missing_server() -> None:
         (AddService(Service(WEB, flags=("fast",))), "there is no flag 'fast'"),
         (AddService(Service(WEB, persistence_prefix=33)), "an IPv4 prefix has at most 32 bits, not 33"),
         (AddDestination(WEB, Destination("10.0.1.1", 80, -1)), "a number is out of range"),
+        (AddDestination(WEB, Destination("10.0.1.1", 80, tunnel=Tunnel("vxlan"))), "there is no tunnel vxlan"),
         (AddDestination(WEB, Destination("10.0.1.1", 80, method="MASQ")), "the forwarding method 'MASQ' is none of"),
     ],
 )

@@ -13,7 +13,7 @@ import msgspec
 from pyroute2.netlink import genlmsg, nla
 from pyroute2.netlink.generic.ipvs import GENL_VERSION, ipvsmsg, ipvsstats
 
-from actors.core.table import FLAG_BITS, Destination, Service, ServiceKey, longest_prefix
+from actors.core.table import FLAG_BITS, Destination, Service, ServiceKey, Tunnel, longest_prefix
 
 Attributes = list[tuple[str, Any]]
 
@@ -23,6 +23,10 @@ FORWARDING = 0x0007  # IP_VS_CONN_F_FWD_MASK
 METHODS = {"NAT": 0, "LOCAL": 1, "TUN": 2, "DR": 3, "BYPASS": 4}
 """Forwarding methods. LOCAL and BYPASS are never configured, but a foreign server may have them."""
 METHOD_NAMES = {number: name for name, number in METHODS.items()}
+TUNNELS = {"ipip": 0, "gue": 1, "gre": 2}  # IP_VS_CONN_F_TUNNEL_TYPE_*
+TUNNEL_NAMES = {number: name for name, number in TUNNELS.items()}
+CHECKSUMS = {"": 0, "csum": 1, "remcsum": 2}  # IP_VS_TUNNEL_ENCAP_FLAG_*
+CHECKSUM_NAMES = {number: name for name, number in CHECKSUMS.items()}
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": socket.IPPROTO_SCTP}
 PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
 FLAG_NAMES = {
@@ -140,6 +144,20 @@ def destination_attributes(destination: Destination) -> Attributes:
         ("IPVS_DEST_ATTR_WEIGHT", destination.weight),
         ("IPVS_DEST_ATTR_U_THRESH", destination.upper),
         ("IPVS_DEST_ATTR_L_THRESH", destination.lower),
+        *_tunnel_attributes(destination.tunnel),
+    ]
+
+
+def _tunnel_attributes(tunnel: Tunnel) -> Attributes:
+    """Nothing of IP in IP, which is what a kernel takes that knows no other (before 5.2)."""
+    if tunnel == Tunnel():
+        return []
+    if tunnel.kind not in TUNNELS or tunnel.checksum not in CHECKSUMS:
+        raise ValueError(f"there is no tunnel {tunnel.kind} {tunnel.checksum}".rstrip())
+    return [
+        ("IPVS_DEST_ATTR_TUN_TYPE", TUNNELS[tunnel.kind]),
+        ("IPVS_DEST_ATTR_TUN_PORT", tunnel.port),
+        ("IPVS_DEST_ATTR_TUN_FLAGS", CHECKSUMS[tunnel.checksum]),
     ]
 
 
@@ -182,6 +200,14 @@ def _destination(found: "_Found", family: int) -> Destination:
         METHOD_NAMES.get(found["FWD_METHOD"] & FORWARDING, "NAT"),
         found["U_THRESH"],
         found["L_THRESH"],
+        _tunnel(found) if found.maybe("TUN_TYPE") else Tunnel(),
+    )
+
+
+def _tunnel(found: "_Found") -> Tunnel:
+    kind, checksum = found["TUN_TYPE"], found.maybe("TUN_FLAGS", 0)
+    return Tunnel(
+        TUNNEL_NAMES.get(kind, str(kind)), found.maybe("TUN_PORT", 0), CHECKSUM_NAMES.get(checksum, str(checksum))
     )
 
 
