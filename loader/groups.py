@@ -19,7 +19,7 @@ ANY_PORT_STICKS = 360
 
 
 class Found(NamedTuple):
-    """What stands at one place of a group: its entries or what is wrong with which word, and how many words it takes."""
+    """What stands at one place of a group: entries or what is wrong with which word, and how long it is."""
 
     entries: tuple[Entry, ...]
     length: int
