@@ -106,12 +106,13 @@ def grow(
     checks = Checks(config, places)
     default = config.global_defs.script_user or identity or Identity("")
     servers = [_servers(service, checks, default) for service in config.virtual_servers]
+    heals = config.global_defs.ipvs_drift == "heal"
     vrrp = routers(config, checks.follow, default)
     children = (
         Child("notify", NotifyActor, (), ("spawner",), policy=VITAL, stop_limit=FAREWELL + 1.0),
         *(Child(id, CheckerActor, (spec,), ("probes", "random")) for id, spec in checks.specs.items()),
         *(child for group in servers for child in group),
-        *(_service(service, default) for service in config.virtual_servers),
+        *(_service(service, default, heals) for service in config.virtual_servers if any(_keys(service))),
         *vrrp,
     )
     housed = tuple(msgspec.structs.replace(child, process=home(child.id, shards)) for child in children)
@@ -129,7 +130,9 @@ def home(id: str, shards: int) -> str:
 
 
 def service_id(service: VirtualServer) -> str:
-    """``vs/10.0.0.1:80:tcp``, ``vs/[::1]:80:udp``, ``vs/fwmark:7``."""
+    """``vs/10.0.0.1:80:tcp``, ``vs/[::1]:80:udp``, ``vs/fwmark:7``, ``vs/group:web:tcp``."""
+    if service.group:
+        return f"vs/group:{service.group}:{service.protocol}"
     if service.fwmark:
         return f"vs/fwmark:{service.fwmark}" + (":6" if service.family == 6 else "")
     return f"vs/{endpoint(service.address, service.port)}:{service.protocol}"
@@ -156,10 +159,21 @@ def _server_id(service: VirtualServer, server: RealServer) -> str:
     return f"{service_id(service)}/rs/{endpoint(server.address, server.port)}"
 
 
-def _service(service: VirtualServer, default: Identity) -> Child:
+def _keys(service: VirtualServer) -> tuple[ServiceKey, ...]:
+    """The services that a virtual server is: one, or those of its group."""
+    if not service.group:
+        return (ServiceKey(service.family, service.address, service.port, service.protocol, service.fwmark),)
+    return tuple(
+        ServiceKey(each.family, each.address, each.port, "" if each.fwmark else service.protocol, each.fwmark)
+        for each in service.entries
+    )
+
+
+def _service(service: VirtualServer, default: Identity, heals: bool) -> Child:
+    first, *more = _keys(service)
     roster = Roster(
         Service(
-            ServiceKey(service.family, service.address, service.port, service.protocol, service.fwmark),
+            first,
             service.scheduler,
             service.flags,
             service.persistence_timeout,
@@ -169,9 +183,10 @@ def _service(service: VirtualServer, default: Identity) -> Child:
         tuple(Member(_server_id(service, s), _destination(s), s.inhibit_on_failure) for s in service.real_servers),
         _sorry(service),
         Quorum(service.quorum, service.hysteresis),
+        tuple(more),
     )
     up, down = program(service.quorum_up, default), program(service.quorum_down, default)
-    spec = ServiceSpec(service_id(service), roster, up, down, service.omega)
+    spec = ServiceSpec(service_id(service), roster, up, down, service.omega, heals)
     return Child(spec.id, IpvsActor, (spec,), ("plane",))
 
 

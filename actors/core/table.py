@@ -74,6 +74,32 @@ class Pool(msgspec.Struct, frozen=True):
     destinations: tuple[Destination, ...] = ()
 
 
+class Load(msgspec.Struct, frozen=True):
+    """What a destination or a service carries now (connections), has carried since it was added (64 bits), and carries
+    a second."""
+
+    active: int = 0
+    inactive: int = 0
+    persistent: int = 0
+    connections: int = 0
+    packets_in: int = 0
+    packets_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    connection_rate: int = 0
+    packet_rate_in: int = 0
+    packet_rate_out: int = 0
+    byte_rate_in: int = 0
+    byte_rate_out: int = 0
+
+
+class Loads(msgspec.Struct, frozen=True):
+    """What a service carries, and each of its destinations by (address, port)."""
+
+    total: Load = Load()
+    servers: dict[tuple[str, int], Load] = {}
+
+
 class AddService(msgspec.Struct, frozen=True, tag=True):
     """A service that is not there yet, with no destinations."""
 
@@ -146,6 +172,16 @@ def plan(desired: Pool | None, actual: Pool | None) -> tuple[Edit, ...]:
         *(EditDestination(key, d) for d in (*raised, *others)),
         *(DeleteDestination(key, d) for d in present.values() if d.key not in wanted),
     )
+
+
+def in_use(key: ServiceKey, load: Load) -> int:
+    """Open connections. IPVS counts datagram flows as inactive connections, TCP's closing ones too.
+
+    What a firewall mark carries is not known: there both count, so that none is taken for drained too early.
+    """
+    if key.fwmark:
+        return load.active + load.inactive
+    return load.inactive if key.protocol == "udp" else load.active
 
 
 def is_alike(one: Service, other: Service) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from actors.core.table import Edit, Pool, ServiceKey
+from actors.core.table import Edit, Loads, Pool, ServiceKey
 
 
 class PlaneError(Exception):
@@ -37,8 +37,11 @@ class DataPlane(Protocol):
     def apply(self, edit: Edit) -> None:
         """Carry out one edit."""
 
-    def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
-        """Open connections of each destination, by (address, port); for draining and for status."""
+    def loads(self, key: ServiceKey) -> Loads:
+        """What the service and its destinations carry; of one that is not there nothing. Raises `PlaneError`."""
+
+    def leave(self) -> None:
+        """From here on no edit is carried out: services in a kernel stay as they are when the program ends."""
 
     def close(self) -> None:
         """Release what the plane holds in this process. Services in a kernel stay."""

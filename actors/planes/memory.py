@@ -11,6 +11,8 @@ from actors.core.table import (
     Edit,
     EditDestination,
     EditService,
+    Load,
+    Loads,
     Pool,
     Service,
     ServiceKey,
@@ -29,6 +31,7 @@ class MemoryPlane:
     def __init__(self) -> None:
         self.edits: list[Edit] = []
         self.refusals = 0
+        self._is_left = False
         self._table: dict[ServiceKey, tuple[Service, Servers]] = {}
 
     def open(self) -> None:
@@ -48,12 +51,18 @@ class MemoryPlane:
         service, servers = self._table[key]
         return Pool(service, tuple(servers.values()))
 
-    def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
-        """None are ever open."""
-        return dict.fromkeys(self._table[key][1], 0) if key in self._table else {}
+    def loads(self, key: ServiceKey) -> Loads:
+        """Nothing is ever carried."""
+        return Loads(servers=dict.fromkeys(self._table[key][1], Load())) if key in self._table else Loads()
+
+    def leave(self) -> None:
+        """See `DataPlane.leave`."""
+        self._is_left = True
 
     def apply(self, edit: Edit) -> None:
         """See `DataPlane.apply`."""
+        if self._is_left:
+            return
         if self.refusals:
             self.refusals -= 1
             raise PlaneError(f"{attempt(edit)}: refused as asked")

@@ -19,6 +19,8 @@ from actors.core.table import (
     Destination,
     Edit,
     EditDestination,
+    Load,
+    Loads,
     Pool,
     Service,
     ServiceKey,
@@ -55,6 +57,7 @@ class Table(MemoryPlane):
         super().__init__()
         self.refuse: Callable[[Edit], bool] = lambda edit: False
         self.blind = False
+        self.counts = 0
 
     def read(self, key: ServiceKey) -> Pool | None:
         self._look()
@@ -66,9 +69,10 @@ class Table(MemoryPlane):
             raise PlaneError(f"refused {type(edit).__name__}")
         super().apply(edit)
 
-    def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
+    def loads(self, key: ServiceKey) -> Loads:
         self._look()
-        return {("10.0.1.1", 80): 2}
+        self.counts += 1
+        return Loads(Load(active=2), {("10.0.1.1", 80): Load(active=2)})
 
     def _look(self) -> None:
         if self.blind:
@@ -241,11 +245,11 @@ class TestRefusal:
         world.table.blind = True
         world.advance(LONG)
         assert world.status(ID) == ServiceStatus(ID, True, 1, False, "cannot read")
-        assert world.actor(ID).connections() == {}
+        assert world.actor(ID).loads() == {KEY: Loads()}
         world.table.blind = False
         world.advance(LONG)
         assert (world.status(ID), world.table.news()) == (ServiceStatus(ID, True, 1, False), "AddService add a:1")
-        assert world.actor(ID).connections() == {place("a").key: 2}
+        assert world.actor(ID).loads() == {KEY: Loads(Load(active=2), {place("a").key: Load(active=2)})}
 
     def test_a_plane_that_cannot_be_read_at_the_start_is_no_crash(self) -> None:
         table = Table()

@@ -17,13 +17,14 @@ from actors.core.table import (
     Edit,
     EditDestination,
     EditService,
+    Load,
     Pool,
     Service,
     ServiceKey,
     Tunnel,
 )
 from actors.planes.ipvs import IpvsPlane
-from actors.planes.ipvs.codec import HOLES, Load, decode_destination, decode_load, decode_service
+from actors.planes.ipvs.codec import HOLES, decode_destination, decode_load, decode_service
 from tests.planes.kernel import Kernel
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the bytes are written for little endian")
@@ -355,4 +356,4 @@ def test_what_was_read_compares_equal_to_what_was_written() -> None:
     plane.apply(AddService(service))
     plane.apply(AddDestination(MARK, server))
     assert plane.read(MARK) == Pool(service, (server,))
-    assert plane.loads(MARK)[server.key].bytes_out == 5 * 10**10
+    assert plane.loads(MARK).servers[server.key] == Load(3, 2, 1, *(turn * 10**10 for turn in range(1, 11)))

@@ -7,13 +7,13 @@ converted here.
 
 import socket
 import struct
+from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 from pyroute2.netlink import genlmsg, nla
 from pyroute2.netlink.generic.ipvs import GENL_VERSION, ipvsmsg, ipvsstats
 
-from actors.core.table import FLAG_BITS, Destination, Service, ServiceKey, Tunnel, longest_prefix
+from actors.core.table import FLAG_BITS, Destination, Load, Service, ServiceKey, Tunnel, longest_prefix
 
 Attributes = list[tuple[str, Any]]
 
@@ -34,23 +34,12 @@ FLAG_NAMES = {
     "mh": {0x0008: "mh-fallback", 0x0010: "mh-port"},
 }
 PLAIN_NAMES = {0x0004: "ops", 0x0008: "flag-1", 0x0010: "flag-2", 0x0020: "flag-3"}
+TOTALS = ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES", "CPS", "INPPS", "OUTPPS", "INBPS", "OUTBPS")
+"""Of IPVS_STATS_ATTR_, in the order of a `Load`."""
 HOLES = -1
 """Read in place of a prefix length for a netmask that is none; it differs from all that is wanted."""
 ADDRESS_SIZE = 16  # union nf_inet_addr, also for IPv4
 FAMILIES: dict[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
-
-
-class Load(msgspec.Struct, frozen=True):
-    """What a destination carries now (connections) and since it was added (the totals, 64 bits)."""
-
-    active: int
-    inactive: int
-    persistent: int
-    connections: int = 0
-    packets_in: int = 0
-    packets_out: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
 
 
 def _mended(nla_map: tuple[tuple[str, str], ...], prefix: str, **kinds: str) -> tuple[tuple[str, str], ...]:
@@ -192,6 +181,11 @@ def decode_load(payload: bytes, family: int) -> tuple[Destination, Load]:
     return _destination(found, family), _load(found)
 
 
+def decode_total(payload: bytes) -> Load:
+    """What the service of a reply's payload carries, but for its connections: those are its destinations'."""
+    return Load(0, 0, 0, *_totals(_nested(payload, "SERVICE", "IPVS_SVC_ATTR_")))
+
+
 def _destination(found: "_Found", family: int) -> Destination:
     return Destination(
         _text(_family(found["ADDR_FAMILY"]) if "ADDR_FAMILY" in found else family, found["ADDR"]),
@@ -218,10 +212,13 @@ def _key(family: int, found: "_Found") -> ServiceKey:
 
 def _load(found: "_Found") -> Load:
     """The totals come with 64 bits, from kernels before 4.1 with 32."""
+    return Load(found["ACTIVE_CONNS"], found["INACT_CONNS"], found.maybe("PERSIST_CONNS", 0), *_totals(found))
+
+
+def _totals(found: "_Found") -> Iterator[int]:
     given = found.maybe("STATS64") or found.maybe("STATS") or {"attrs": ()}
     totals = _Found(given, "IPVS_STATS_ATTR_")
-    counted = (totals.maybe(name, 0) for name in ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES"))
-    return Load(found["ACTIVE_CONNS"], found["INACT_CONNS"], found.maybe("PERSIST_CONNS", 0), *counted)
+    return (totals.maybe(name, 0) for name in TOTALS)
 
 
 class _Found:

@@ -19,6 +19,8 @@ from actors.core.table import (
     Edit,
     EditDestination,
     EditService,
+    Load,
+    Loads,
     Pool,
     Service,
     ServiceKey,
@@ -68,10 +70,17 @@ class UserspacePlane:
             return None
         return Pool(listener.pool.service, tuple(listener.pool.destinations.values()))
 
-    def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
-        """See `DataPlane.connections`."""
+    def loads(self, key: ServiceKey) -> Loads:
+        """See `DataPlane.loads`: what is open now, and nothing of what was."""
         listener = self._services.get(key)
-        return dict(listener.pool.open) if listener else {}
+        if listener is None:
+            return Loads()
+        word = "inactive" if key.protocol == "udp" else "active"
+        total = Load(**{word: sum(listener.pool.open.values())})
+        return Loads(total, {place: Load(**{word: count}) for place, count in listener.pool.open.items()})
+
+    def leave(self) -> None:
+        """Nothing stays of this plane when the program ends."""
 
     def apply(self, edit: Edit) -> None:
         """See `DataPlane.apply`."""
