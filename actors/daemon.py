@@ -111,6 +111,8 @@ class Daemon:
         """A router that balances no load needs no data plane."""
         if config.virtual_servers and not self._balances:
             self._plane.open()
+            if config.global_defs.lvs_flush and self._plane.whole is not None:
+                self._plane.whole.flush()
             self._balances = True
 
     def _serve(self, plane: DataPlane, spawner: Spawner | DryRunSpawner) -> int:
@@ -123,7 +125,8 @@ class Daemon:
         defs = self._config.global_defs
         spawner.secure = defs.enable_script_security
         self._fleet = Fleet(engine.system, self._nursery, self._orders, defs.hang_limit)
-        ports |= {"plane": plane, "spawner": spawner, "launcher": self._fleet, "ended": self._ended.set}
+        ports |= {"plane": plane, "ipvs": plane.whole, "spawner": spawner}
+        ports |= {"launcher": self._fleet, "ended": self._ended.set}
         if self._nursery is None:
             ports |= network(table_of(self._door), self._settings.dry_run) | probing(engine)
         self._census = Census(engine.system, self._fleet, spawner, Lag(engine.system.clock))
@@ -267,6 +270,8 @@ class Daemon:
     def _shut_down(self) -> None:
         self._herald.stopping()
         self._keep_verdicts()
+        if self._config.global_defs.lvs_keep_on_stop:
+            self._plane.leave()
         self._system.tell("supervisor", Shutdown())
 
     def _facts(self, plane: DataPlane) -> dict[str, Any]:

@@ -5,6 +5,8 @@
   ``check/NAME[@ADDRESS:PORT]``      one for each different check that anybody names
   ``vs/ADDRESS:PORT:PROTO/rs/…``     one for each real server
   ``vs/ADDRESS:PORT:PROTO``          one for each virtual server
+  ``ipvs/settings``                  if the configuration sets what concerns IPVS as a whole
+  ``ipvs/sync``                      if other machines are told of IPVS's connections
   ``firewall/rules``                 if a router keeps packets from coming in or going out
   ``link/NAME``                      one for each interface that a router uses or tracks
   ``static/NAME/ADDRESS/PREFIX``     one for each static address
@@ -28,6 +30,7 @@ from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond, Policy
 from actors.core.table import Destination, Service, ServiceKey, Tunnel, endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
+from actors.ipvs_tree import ipvs_settings, sync_daemon
 from actors.notify_actor import FAREWELL, NotifyActor
 from actors.process import CHECKERS, FOLDERS, VRRP
 from actors.real_server_actor import RealServerActor, RealServerSpec
@@ -111,9 +114,11 @@ def grow(
     children = (
         Child("notify", NotifyActor, (), ("spawner",), policy=VITAL, stop_limit=FAREWELL + 1.0),
         *(Child(id, CheckerActor, (spec,), ("probes", "random")) for id, spec in checks.specs.items()),
+        *ipvs_settings(config),
         *(child for group in servers for child in group),
         *(_service(service, default, heals) for service in config.virtual_servers if any(_keys(service))),
         *vrrp,
+        *sync_daemon(config),
     )
     housed = tuple(msgspec.structs.replace(child, process=home(child.id, shards)) for child in children)
     return Tree(housed, dict(checks.names()))

@@ -18,7 +18,7 @@ VALUES = ("actors.messages", *CORE)
 EVERYTHING = ("*",)
 
 WIRING = ("main", "daemon", "configuration", "tree", "picture", "snapshot", "probing", "routers", "addressing")
-WIRING += ("census", "doors", "fleet", "process", "ports", "inside", "substitute", "catalogue")
+WIRING += ("census", "doors", "fleet", "process", "ports", "inside", "substitute", "catalogue", "ipvs_tree")
 ASSEMBLY = tuple(f"actors.{name}" for name in WIRING)
 """See everything, and are seen by each other alone."""
 

@@ -26,6 +26,8 @@ from actors.core.table import (
 from actors.planes import PlaneError, PlaneUnavailable
 from actors.planes.channel import LIMIT, Channel, Refused, connect, explained
 from actors.planes.ipvs import codec
+from actors.planes.ipvs.messages import Attributes, encode
+from actors.planes.ipvs.whole import IpvsWhole
 
 Decoded = TypeVar("Decoded")
 
@@ -50,6 +52,7 @@ class IpvsPlane:
         self._channel: Channel | None = None
         self._family = 0
         self._is_left = False
+        self.whole = IpvsWhole(self._ask)
 
     def open(self) -> None:
         """Find IPVS in the kernel, and see that we may speak to it. Raises `PlaneUnavailable`."""
@@ -57,7 +60,7 @@ class IpvsPlane:
         try:
             self._channel = Channel(self._connect, self._limit)
             self._family = self._channel.family(commands.GENL_NAME)
-            self._channel.ask(self._family, codec.encode(commands.IPVS_CMD_GET_INFO))
+            self._channel.ask(self._family, encode(commands.IPVS_CMD_GET_INFO))
         except OSError as error:
             raise PlaneUnavailable(f"IPVS: no netlink socket: {explained(error.errno or 0)}", _ways("right")) from None
         except Refused as refusal:
@@ -130,15 +133,16 @@ class IpvsPlane:
         self,
         doing: str,
         command: int,
-        service: codec.Attributes | None = None,
-        destination: codec.Attributes | None = None,
+        service: Attributes | None = None,
+        destination: Attributes | None = None,
         dump: bool = False,
+        more: Attributes = (),
         hint: dict[int, str] | None = None,
     ) -> list[bytes]:
         if self._channel is None:
             raise PlaneError(f"{doing}: the plane is not open")
         try:
-            return self._channel.ask(self._family, codec.encode(command, service, destination), dump)
+            return self._channel.ask(self._family, encode(command, service, destination, more), dump)
         except ValueError as error:
             raise PlaneError(f"{doing}: {error}") from None
         except Refused as refusal:
@@ -146,7 +150,7 @@ class IpvsPlane:
             raise PlaneError(f"{doing}: {refusal}" + (f": {known}" if known else "")) from refusal
 
 
-def _request(edit: Edit) -> tuple[int, codec.Attributes, codec.Attributes | None]:
+def _request(edit: Edit) -> tuple[int, Attributes, Attributes | None]:
     """Command, service and destination of an edit. Raises ValueError for what IPVS has no word for."""
     match edit:
         case AddService(service):
@@ -179,7 +183,7 @@ def _hint(edit: Edit) -> dict[int, str]:
             return {errno.ENOENT: "there is no such real server", errno.ESRCH: "there is no such service"}
 
 
-def _found(doing: str, key: ServiceKey) -> codec.Attributes:
+def _found(doing: str, key: ServiceKey) -> Attributes:
     try:
         return codec.identity(key)
     except ValueError as error:

@@ -41,6 +41,7 @@ class UserspacePlane:
     """See `DataPlane`; must be used in the thread of one gevent hub."""
 
     name = "userspace"
+    whole = None
 
     def __init__(self) -> None:
         self._services: dict[ServiceKey, Listener] = {}
