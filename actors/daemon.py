@@ -18,6 +18,7 @@ import structlog
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
+from actors import scheduling
 from actors.census import Census, supervisor_of
 from actors.checker_actor import CheckerActor
 from actors.configuration import Configuration, ConfigurationError, default_identity
@@ -199,6 +200,7 @@ class Daemon:
             self._spared = self.tree
             gc.collect()
             gc.freeze()
+            scheduling.give_back()
 
     def _leaderless(self, last_message: Died | Stopped) -> None:
         log.critical("the supervisor has ended", last=last_message)

@@ -9,6 +9,12 @@ import os
 import sys
 from pathlib import Path
 
+# structlog would load rich into every process, 7 MiB, for tracebacks that are printed plain here.
+sys.modules["rich"] = None  # type: ignore[assignment]
+import structlog  # noqa: F401
+
+del sys.modules["rich"]
+
 import click
 
 from actors.configuration import ConfigurationError, check

@@ -23,6 +23,8 @@ from typing import Any, NoReturn
 import structlog
 from gevent import get_hub, monkey
 
+from actors import scheduling
+
 log = structlog.get_logger()
 
 fork: Callable[[], int] = monkey.get_original("os", "fork")
@@ -62,6 +64,7 @@ class Nursery:
         self.ended: Callable[[str, int, int], None] = lambda name, pid, status: None
         self.lost: Callable[[], None] = lambda: None
         gc.collect()
+        scheduling.give_back()
         gc.freeze()
         self.pid = fork()
         if not self.pid:

@@ -53,7 +53,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.dump", ("actors.ctl_view",), None),
     ("actors.logs", ("actors.reports",), None),
     ("actors.reports", (), PURE),
-    ("actors.nursery", (), None),
+    ("actors.nursery", ("actors.scheduling",), None),
     ("actors.scheduling", (), None),
     ("actors.systemd", (*VALUES, *RUNTIME), None),
     ("actors.verdicts", VALUES, None),
