@@ -29,6 +29,7 @@ from actors.core.status import CheckStatus
 from actors.doors import asks, words
 from actors.dump import Dump
 from actors.fleet import Fleet
+from actors.ipvs_view import IpvsView
 from actors.logs import is_terminal
 from actors.messages import Died, Shutdown, Stopped
 from actors.nursery import Nursery
@@ -255,10 +256,12 @@ class Daemon:
     def _doors(self) -> Iterator[None]:
         """The control socket, and the console when asked for."""
         with ExitStack() as stack:
-            stack.enter_context(ControlServer(self._door, asks(self._snapshot, self._census, self._system)))
+            table = IpvsView(self._system, self._plane, self._snapshot.head)
+            known = asks(self._snapshot, self._census, self._system)
+            stack.enter_context(ControlServer(self._door, {**known, "ipvs": lambda request: table.table()}))
             if self._settings.console is not None:
-                known = words(self._snapshot, self._census, self._system)
-                stack.enter_context(Console(self._settings.console, known))
+                told = words(self._snapshot, self._census, self._system)
+                stack.enter_context(Console(self._settings.console, told))
             yield
 
     def _listen_to_signals(self) -> None:

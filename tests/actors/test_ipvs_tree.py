@@ -9,7 +9,7 @@ from actors.core.whole import Daemon, Timeouts
 from actors.ipvs_settings_actor import IpvsSettingsSpec
 from actors.sync_daemon_actor import SyncDaemonSpec
 from actors.tree import grow
-from tests.loader.house import good
+from tests.loader.house import good, read
 
 SERVICE = "virtual_server 10.0.0.1 80 {\nprotocol TCP\nreal_server 10.0.1.1 80 { }\n}\n"
 INSTANCE = "vrrp_instance V {\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddress {\n10.0.0.100\n}\n}\n"
@@ -35,8 +35,9 @@ def test_a_group_is_one_virtual_server_with_several_services() -> None:
 
 
 def test_a_group_without_services_has_no_virtual_server() -> None:
-    config = good(SERVICE.replace("10.0.0.1 80", "fwmark 7").replace("protocol TCP", ""))
-    assert [child.id for child in grow(config).children][-1] == "vs/fwmark:7"
+    config = read(f"virtual_server_group web {{\n}}\n{SERVICE.replace('10.0.0.1 80', 'group web')}").config
+    assert config is not None
+    assert [child.id for child in grow(config).children][-1] == "vs/group:web:tcp/rs/10.0.1.1:80"
 
 
 def test_a_tunnel_arrives_at_servers_and_the_sorry_server() -> None:
