@@ -90,6 +90,25 @@ def why(path: Path, id: str, as_json: bool) -> None:
     _show(_ask(path, {"ask": "why", "id": id}), as_json)
 
 
+@main.command()
+@click.option("--stats", "form", flag_value="stats", help="What was carried since it was added.")
+@click.option("--rate", "form", flag_value="rate", help="What is carried a second.")
+@click.option("--thresholds", "form", flag_value="thresholds", help="Limits of connections.")
+@click.option("--persistent-conn", "form", flag_value="persistent-conn", help="Clients that stick.")
+@as_data
+@click.pass_obj
+def ipvs(path: Path, form: str | None, as_json: bool) -> None:
+    """The load-balancing table, as ipvsadm -Ln shows it, and how each server fares."""
+    reply = _ask(path, {"ask": "ipvs"})
+    if as_json:
+        _show(reply, as_json)
+        return
+    from actors import ctl_ipvs
+
+    for line in ctl_ipvs.lines(reply["ipvs"], form or ""):
+        click.echo(line)
+
+
 @main.group()
 def actor() -> None:
     """Crash, park or revive an actor by hand."""

@@ -5,6 +5,8 @@
   ``check/NAME[@ADDRESS:PORT]``      one for each different check that anybody names
   ``vs/ADDRESS:PORT:PROTO/rs/…``     one for each real server
   ``vs/ADDRESS:PORT:PROTO``          one for each virtual server
+  ``ipvs/settings``                  if the configuration sets what concerns IPVS as a whole
+  ``ipvs/sync``                      if other machines are told of IPVS's connections
   ``firewall/rules``                 if a router keeps packets from coming in or going out
   ``link/NAME``                      one for each interface that a router uses or tracks
   ``static/NAME/ADDRESS/PREFIX``     one for each static address
@@ -26,8 +28,9 @@ from actors.children import Child
 from actors.core.health import Debounce
 from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond, Policy
-from actors.core.table import Destination, Service, ServiceKey, endpoint
+from actors.core.table import Destination, Service, ServiceKey, Tunnel, endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
+from actors.ipvs_tree import ipvs_settings, sync_daemon
 from actors.notify_actor import FAREWELL, NotifyActor
 from actors.process import CHECKERS, FOLDERS, VRRP
 from actors.real_server_actor import RealServerActor, RealServerSpec
@@ -106,13 +109,16 @@ def grow(
     checks = Checks(config, places)
     default = config.global_defs.script_user or identity or Identity("")
     servers = [_servers(service, checks, default) for service in config.virtual_servers]
+    heals = config.global_defs.ipvs_drift == "heal"
     vrrp = routers(config, checks.follow, default)
     children = (
         Child("notify", NotifyActor, (), ("spawner",), policy=VITAL, stop_limit=FAREWELL + 1.0),
         *(Child(id, CheckerActor, (spec,), ("probes", "random")) for id, spec in checks.specs.items()),
+        *ipvs_settings(config),
         *(child for group in servers for child in group),
-        *(_service(service, default) for service in config.virtual_servers),
+        *(_service(service, default, heals) for service in config.virtual_servers if any(_keys(service))),
         *vrrp,
+        *sync_daemon(config),
     )
     housed = tuple(msgspec.structs.replace(child, process=home(child.id, shards)) for child in children)
     return Tree(housed, dict(checks.names()))
@@ -129,7 +135,9 @@ def home(id: str, shards: int) -> str:
 
 
 def service_id(service: VirtualServer) -> str:
-    """``vs/10.0.0.1:80:tcp``, ``vs/[::1]:80:udp``, ``vs/fwmark:7``."""
+    """``vs/10.0.0.1:80:tcp``, ``vs/[::1]:80:udp``, ``vs/fwmark:7``, ``vs/group:web:tcp``."""
+    if service.group:
+        return f"vs/group:{service.group}:{service.protocol}"
     if service.fwmark:
         return f"vs/fwmark:{service.fwmark}" + (":6" if service.family == 6 else "")
     return f"vs/{endpoint(service.address, service.port)}:{service.protocol}"
@@ -156,33 +164,56 @@ def _server_id(service: VirtualServer, server: RealServer) -> str:
     return f"{service_id(service)}/rs/{endpoint(server.address, server.port)}"
 
 
-def _service(service: VirtualServer, default: Identity) -> Child:
+def _keys(service: VirtualServer) -> tuple[ServiceKey, ...]:
+    """The services that a virtual server is: one, or those of its group."""
+    if not service.group:
+        return (ServiceKey(service.family, service.address, service.port, service.protocol, service.fwmark),)
+    return tuple(
+        ServiceKey(each.family, each.address, each.port, "" if each.fwmark else service.protocol, each.fwmark)
+        for each in service.entries
+    )
+
+
+def _service(service: VirtualServer, default: Identity, heals: bool) -> Child:
+    first, *more = _keys(service)
     roster = Roster(
         Service(
-            ServiceKey(service.family, service.address, service.port, service.protocol, service.fwmark),
+            first,
             service.scheduler,
             service.flags,
             service.persistence_timeout,
             service.persistence_prefix,
+            service.persistence_engine,
         ),
         tuple(Member(_server_id(service, s), _destination(s), s.inhibit_on_failure) for s in service.real_servers),
         _sorry(service),
         Quorum(service.quorum, service.hysteresis),
+        tuple(more),
     )
     up, down = program(service.quorum_up, default), program(service.quorum_down, default)
-    spec = ServiceSpec(service_id(service), roster, up, down, service.omega)
+    spec = ServiceSpec(service_id(service), roster, up, down, service.omega, heals)
     return Child(spec.id, IpvsActor, (spec,), ("plane",))
 
 
 def _destination(server: RealServer) -> Destination:
-    return Destination(server.address, server.port, server.weight, server.method, server.uthreshold, server.lthreshold)
+    wrapped = server.tunnel
+    return Destination(
+        server.address,
+        server.port,
+        server.weight,
+        server.method,
+        server.uthreshold,
+        server.lthreshold,
+        Tunnel(wrapped.kind, wrapped.port, wrapped.checksum),
+    )
 
 
 def _sorry(service: VirtualServer) -> Sorry | None:
     sorry = service.sorry_server
     if sorry is None:
         return None
-    return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method), sorry.inhibit)
+    tunnel = Tunnel(sorry.tunnel.kind, sorry.tunnel.port, sorry.tunnel.checksum)
+    return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method, tunnel=tunnel), sorry.inhibit)
 
 
 def _check(checker: Checker, server: RealServer | None, place: Place) -> CheckerSpec:

@@ -1,7 +1,7 @@
 """From declarations to decode plans: what a block's words may be, compiled once per block. Pure.
 
 A block is one frozen dataclass whose fields are made by `option`, `switch`, `argument`, `nested`,
-`inner`, `rows`, `beside`, `flags`, `derived`.
+`inner`, `rows`, `beside`, `marked`, `flags`, `derived`.
 """
 
 import dataclasses
@@ -103,6 +103,16 @@ def beside(name: str, group: type[Any], **more: Any) -> Any:
     """One statement whose arguments are ``group``'s, and whose options stand beside it in the same block."""
     keyword = Keyword(name, "arguments", None, **more)
     return dataclasses.field(default=None, kw_only=True, metadata={KEY: ("beside", keyword, group)})
+
+
+def marked(name: str, group: type[Any], default: Any, **more: Any) -> Any:
+    """One statement with ``group``'s words: those with a marker behind it, in any order, the others in theirs.
+
+    Rules make a ``group`` of the tuple of all of them. Documentation calls the ``default`` what is ``said`` of it.
+    """
+    words = tuple(slot.keyword for field in dataclasses.fields(group) for slot in _slots(field))
+    keyword = Keyword(name, "marked", more.pop("said", None), options=words, **more)
+    return dataclasses.field(default=default, kw_only=True, metadata={KEY: ("option", keyword)})
 
 
 def flags(**helps: str) -> Any:
