@@ -1,7 +1,8 @@
-"""``understudyctl``: the operator's command. It knows the running daemon by its control socket alone."""
+"""``understudyctl``: the operator's and author's command. It knows the running daemon by its control socket alone."""
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,11 +14,28 @@ SPOKEN = 1
 """The version of the daemon's replies that this command reads."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Those below, and those that need no daemon: they are loaded when they are asked for."""
+
+    others = ("genhash", "checker")
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All names, in order."""
+        return sorted([*super().list_commands(context), *self.others])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of that name."""
+        if name not in self.others:
+            return super().get_command(context, name)
+        command: click.Command = import_module(f"actors.ctl_{name}").command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--socket", type=click.Path(path_type=Path), help="The daemon's control socket, if not the usual one.")
 @click.pass_context
 def main(context: click.Context, socket: Path | None) -> None:
-    """Ask a running understudyd how things stand."""
+    """Ask a running understudyd how things stand, or try a checker without one."""
     context.obj = socket or default_path()
 
 
