@@ -10,6 +10,7 @@ from actors.ctl_view import place
 Row = Mapping[str, Any]
 
 FORWARDS = {"NAT": "Masq", "DR": "Route", "TUN": "Tunnel", "LOCAL": "Local", "BYPASS": "Bypass"}
+PROTOCOLS = ("", "tcp", "udp", "sctp")
 HEAD = "Prot LocalAddress:Port"
 UNITS = ("", "K", "M", "G", "T", "P")
 TOTALS = ("connections", "packets_in", "packets_out", "bytes_in", "bytes_out")
@@ -27,7 +28,10 @@ def lines(services: list[Row], form: str = "") -> Iterator[str]:
 
 
 def _order(service: Row) -> tuple[object, ...]:
-    return (service["protocol"] or "~", service["family"], service["fwmark"], _number(service), service["port"])
+    """As ipvsadm has it: marks last, TCP before UDP before SCTP."""
+    known = service["protocol"] in PROTOCOLS
+    protocol = PROTOCOLS.index(service["protocol"]) if known else len(PROTOCOLS)
+    return (service["fwmark"], service["family"], protocol, _number(service), service["port"])
 
 
 def _number(service: Row) -> bytes:
@@ -50,11 +54,11 @@ def _title(service: Row) -> str:
             (
                 name(service),
                 service["scheduler"],
-                "ops" if "ops" in service["flags"] else "",
                 _scheduler_flags(service),
                 persistent,
                 _mask(service) if persistent else "",
                 f"pe {service['persistence_engine']}" if service["persistence_engine"] else "",
+                "ops" if "ops" in service["flags"] else "",
             ),
         )
     )
@@ -137,7 +141,7 @@ FORMS: dict[str, Form] = {
         _counted(TOTALS),
     ),
     "rate": (_headed("     CPS    InPPS   OutPPS    InBPS   OutBPS"), _with(RATES), _counted(RATES)),
-    "thresholds": (_headed("Uthreshold Lthreshold ActiveConn InActConn "), name, _thresholds),
-    "persistent-conn": (_headed("Weight    PersistConn ActiveConn InActConn "), name, _persistent),
+    "thresholds": (_headed("Uthreshold Lthreshold ActiveConn InActConn "), _title, _thresholds),
+    "persistent-conn": (_headed("Weight    PersistConn ActiveConn InActConn "), _title, _persistent),
 }
 """Of each form the lines at the top, how a service is written, and how a server is, behind its address."""

@@ -9,7 +9,7 @@ import msgspec
 from actors.core.quorum import Roster, decided, pools, servers_up, weight_up
 from actors.core.refusals import Refusals
 from actors.core.status import ServerStatus, ServiceStatus
-from actors.core.table import AddService, Edit, Loads, Pool, ServiceKey, attempt, plan
+from actors.core.table import AddService, Edit, Loads, Pool, ServiceKey, attempt, plan, title
 from actors.messages import Message, Program, Replayed, Settle
 from actors.planes import DataPlane, PlaneError
 from actors.runtime.actor import Context
@@ -64,6 +64,8 @@ class IpvsActor:
     def on_start(self) -> None:
         """Follow the servers, and look at what the plane holds from before."""
         self._complain([error for key in self.keys if (error := self._look(key))])
+        for pool in self.held if self._status is None else ():
+            self._context.log.info("adopted", service=title(pool.service.key), servers=len(pool.destinations))
         self._context.subscribe(f"{self._spec.id}/rs/*")
 
     def receive(self, message: Any) -> None:

@@ -14,6 +14,7 @@ from actors.core.status import (
     CheckStatus,
     ChildStatus,
     GroupStatus,
+    IpvsStatus,
     ServerStatus,
     ServiceStatus,
     Verdict,
@@ -24,16 +25,21 @@ from actors.fleet import Fleet
 from actors.group_actor import GroupActor, GroupSpec
 from actors.inside import explain, internals, network_figures
 from actors.ipvs_actor import IpvsActor, ServiceSpec
+from actors.ipvs_settings_actor import IpvsSettingsActor
 from actors.real_server_actor import RealServerSpec
 from actors.runtime.system import System
 from actors.station import VrrpSpec
 from actors.supervisor_actor import SupervisorActor
+from actors.sync_daemon_actor import SyncDaemonActor
 from actors.vrrp_actor import VrrpActor
 
 VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields may come at any time."""
 
 BY_HAND = "parked by hand: its last status stands until it is revived, or the configuration is reloaded"
+
+WHOLE = (IpvsSettingsActor, SyncDaemonActor)
+"""Who sees to what concerns IPVS as a whole."""
 
 Figures = Mapping[str, Mapping[str, Any]]
 """What actors count, by their ids."""
@@ -76,6 +82,7 @@ class Snapshot:
             "routers": [self._router(charge, figures) for charge in self._in_turns(VrrpActor)],
             "groups": [self._group(charge) for charge in self._in_turns(GroupActor)],
             "addresses": [self._addresses(charge) for charge in self._in_turns(AddressActor)],
+            "ipvs": [self._whole(charge) for kind in WHOLE for charge in self._of(kind)],
         }
 
     def head(self) -> dict[str, Any]:
@@ -130,6 +137,12 @@ class Snapshot:
             "addresses": [f"{item} dev {item.interface}" for item in status.addresses],
             "phase": charge.phase.value,
         }
+
+    def _whole(self, charge: Charge) -> dict[str, Any]:
+        id = charge.child.id
+        said = self._supervisor.board.last(id)
+        status = said if isinstance(said, IpvsStatus) else IpvsStatus(id)
+        return {"id": id, "state": status.state, "fault": status.fault, "phase": charge.phase.value}
 
     def why(self, id: str) -> list[str]:
         """Sentences that tell how the actor ``id`` came to its status; raises LookupError, naming ids that are near."""

@@ -42,7 +42,7 @@ TCP  10.0.0.1:443 wlc persistent 360 mask 255.255.255.0
   -> 10.0.1.1:80                  Masq    5      3          2          OK
   -> 10.0.1.2:80                  Masq    0      1          0          inhibited: check/web: FAILED, refused
   -> 10.0.1.3:80                  Route   -      -          -          out: no verdict yet
-UDP  10.0.0.1:5060 sh ops (sh-fallback,sh-port) persistent 60 pe sip
+UDP  10.0.0.1:5060 sh (sh-fallback,sh-port) persistent 60 pe sip ops
 UDP  [fd00::1]:53 rr persistent 30 mask 64
   -> [fd00::9]:53                 Tunnel  1      0          0          not ours
 FWM  7 nq
@@ -63,13 +63,13 @@ TCP  10.0.0.1:443                        4        5        6        7        8
 THRESHOLDS = """\
 Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn  Health
   -> RemoteAddress:Port
-TCP  10.0.0.1:443
+TCP  10.0.0.1:443 wlc persistent 360 mask 255.255.255.0
   -> 10.0.1.1:80                  20         10         3          2          OK
 """
 PERSISTENT = """\
 Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn  Health
   -> RemoteAddress:Port
-TCP  10.0.0.1:443
+TCP  10.0.0.1:443 wlc persistent 360 mask 255.255.255.0
   -> 10.0.1.1:80                  5         1           3          2          OK
 """
 

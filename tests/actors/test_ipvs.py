@@ -405,15 +405,19 @@ class TestDrift:
 
 
 class TestLives:
-    def test_what_the_plane_holds_from_before_is_taken_over_in_place(self) -> None:
+    def test_what_the_plane_holds_from_before_is_taken_over_in_place(self, capsys: pytest.CaptureFixture[str]) -> None:
         table = Table()
         for edit in (AddService(SERVICE), AddDestination(KEY, place("a", 5)), AddDestination(KEY, place("c"))):
             table.apply(edit)
         table.edits.clear()
         world = Service_("a", table=table)
+        assert "adopted                        actor=vs/10.0.0.1:80:tcp servers=2" in capsys.readouterr().out
         world.decide(a=OK)
         assert "AddService" not in table.news()
         assert world.pool == "a:1"
+        world.tell(ID, Crash())
+        world.advance(10.0)
+        assert "adopted" not in capsys.readouterr().out
 
     def test_a_restart_touches_nothing_announces_nothing_and_publishes_nothing(self) -> None:
         world = Service_("a", "b", sorry=Sorry(SPARE))

@@ -122,7 +122,7 @@ def test_what_the_kernel_says_is_read_from_these_bytes() -> None:
 @pytest.mark.parametrize(
     ("payload", "complaint"),
     [
-        ("09 01 0000", "its attribute DAEMON is missing"),
+        ("09 01 0000", "the attribute DAEMON is missing"),
         ("09 01 0000 0c000300 08000100 09000000", "the state 9 of a daemon is unknown"),
         ("09 01 0000 0c000300 08000100 01000000", "the attribute MCAST_IFN is missing"),
     ],

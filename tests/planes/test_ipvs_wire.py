@@ -7,6 +7,9 @@ import struct
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyroute2.netlink.generic.ipvs import ipvsmsg
 
 from actors.core.table import (
     AddDestination,
@@ -23,8 +26,9 @@ from actors.core.table import (
     ServiceKey,
     Tunnel,
 )
-from actors.planes.ipvs import IpvsPlane
+from actors.planes.ipvs import IpvsPlane, codec
 from actors.planes.ipvs.codec import HOLES, decode_destination, decode_load, decode_service
+from actors.planes.ipvs.messages import encode
 from tests.planes.kernel import Kernel
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the bytes are written for little endian")
@@ -357,3 +361,31 @@ def test_what_was_read_compares_equal_to_what_was_written() -> None:
     plane.apply(AddDestination(MARK, server))
     assert plane.read(MARK) == Pool(service, (server,))
     assert plane.loads(MARK).servers[server.key] == Load(3, 2, 1, *(turn * 10**10 for turn in range(1, 11)))
+
+
+@given(
+    st.integers(0, 2**31 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 65535),
+    st.sampled_from(["gue", "gre"]),
+    st.sampled_from(["10.0.1.1", "255.0.0.1"]),
+)
+def test_pyroute2_reads_a_server_as_it_was_written(
+    weight: int, upper: int, port: int, tunnel: str, address: str
+) -> None:
+    server = Destination(address, port, weight, "TUN", upper, 0, Tunnel(tunnel, port, "csum"))
+    payload = encode(5, codec.identity(WEB), codec.destination_attributes(server))
+    message = ipvsmsg(struct.pack("=IHHII", 16 + len(payload), 0, 0, 0, 0) + payload)
+    message.decode()
+    service, found = (message.get_attr(f"IPVS_CMD_ATTR_{name}") for name in ("SERVICE", "DEST"))
+    assert (message["cmd"], service.get_attr("IPVS_SVC_ATTR_PORT")) == (5, 80)
+    read = [
+        found.get_attr(f"IPVS_DEST_ATTR_{name}") for name in ("PORT", "WEIGHT", "U_THRESH", "TUN_TYPE", "TUN_FLAGS")
+    ]
+    assert read == [port, weight, upper, {"gue": 1, "gre": 2}[tunnel], 1]
+
+
+@pytest.mark.parametrize("weight", [-1, 2**32])
+def test_a_number_that_its_attribute_cannot_hold_is_refused(weight: int) -> None:
+    with pytest.raises(ValueError, match="^a number is out of range: "):
+        encode(5, codec.identity(WEB), codec.destination_attributes(Destination("10.0.1.1", 80, weight)))

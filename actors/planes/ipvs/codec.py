@@ -37,16 +37,16 @@ FAMILIES: dict[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 def identity(key: ServiceKey) -> Attributes:
     """The attributes by which the kernel finds a service."""
-    family = ("IPVS_SVC_ATTR_AF", FAMILIES[key.family])
+    family = ("AF", FAMILIES[key.family])
     if key.fwmark:
-        return [family, ("IPVS_SVC_ATTR_FWMARK", key.fwmark)]
+        return [family, ("FWMARK", key.fwmark)]
     if key.protocol not in PROTOCOLS:
         raise ValueError(f"the protocol {key.protocol!r} is none of {', '.join(PROTOCOLS)}")
     return [
         family,
-        ("IPVS_SVC_ATTR_PROTOCOL", PROTOCOLS[key.protocol]),
-        ("IPVS_SVC_ATTR_ADDR", _packed(key.family, key.address)),
-        ("IPVS_SVC_ATTR_PORT", key.port),
+        ("PROTOCOL", PROTOCOLS[key.protocol]),
+        ("ADDR", _packed(key.family, key.address)),
+        ("PORT", key.port),
     ]
 
 
@@ -59,13 +59,13 @@ def service_attributes(service: Service) -> Attributes:
         bits |= FLAG_BITS[flag]
     attributes = [
         *identity(service.key),
-        ("IPVS_SVC_ATTR_SCHED_NAME", service.scheduler),
-        ("IPVS_SVC_ATTR_FLAGS", {"flags": bits, "mask": ALL_FLAGS}),
-        ("IPVS_SVC_ATTR_TIMEOUT", service.persistence_timeout),
-        ("IPVS_SVC_ATTR_NETMASK", _netmask(service.key.family, service.persistence_prefix)),
+        ("SCHED_NAME", service.scheduler),
+        ("FLAGS", (bits, ALL_FLAGS)),
+        ("TIMEOUT", service.persistence_timeout),
+        ("NETMASK", _netmask(service.key.family, service.persistence_prefix)),
     ]
     if service.persistence_engine:
-        attributes.append(("IPVS_SVC_ATTR_PE_NAME", service.persistence_engine))
+        attributes.append(("PE_NAME", service.persistence_engine))
     return attributes
 
 
@@ -73,9 +73,9 @@ def destination_identity(destination: Destination) -> Attributes:
     """The attributes by which the kernel finds a destination within its service."""
     family = 6 if ":" in destination.address else 4
     return [
-        ("IPVS_DEST_ATTR_ADDR", _packed(family, destination.address)),
-        ("IPVS_DEST_ATTR_PORT", destination.port),
-        ("IPVS_DEST_ATTR_ADDR_FAMILY", FAMILIES[family]),
+        ("ADDR", _packed(family, destination.address)),
+        ("PORT", destination.port),
+        ("ADDR_FAMILY", FAMILIES[family]),
     ]
 
 
@@ -85,10 +85,10 @@ def destination_attributes(destination: Destination) -> Attributes:
         raise ValueError(f"the forwarding method {destination.method!r} is none of NAT, DR, TUN")
     return [
         *destination_identity(destination),
-        ("IPVS_DEST_ATTR_FWD_METHOD", METHODS[destination.method]),
-        ("IPVS_DEST_ATTR_WEIGHT", destination.weight),
-        ("IPVS_DEST_ATTR_U_THRESH", destination.upper),
-        ("IPVS_DEST_ATTR_L_THRESH", destination.lower),
+        ("FWD_METHOD", METHODS[destination.method]),
+        ("WEIGHT", destination.weight),
+        ("U_THRESH", destination.upper),
+        ("L_THRESH", destination.lower),
         *_tunnel_attributes(destination.tunnel),
     ]
 
@@ -100,18 +100,18 @@ def _tunnel_attributes(tunnel: Tunnel) -> Attributes:
     if tunnel.kind not in TUNNELS or tunnel.checksum not in CHECKSUMS:
         raise ValueError(f"there is no tunnel {tunnel.kind} {tunnel.checksum}".rstrip())
     return [
-        ("IPVS_DEST_ATTR_TUN_TYPE", TUNNELS[tunnel.kind]),
-        ("IPVS_DEST_ATTR_TUN_PORT", tunnel.port),
-        ("IPVS_DEST_ATTR_TUN_FLAGS", CHECKSUMS[tunnel.checksum]),
+        ("TUN_TYPE", TUNNELS[tunnel.kind]),
+        ("TUN_PORT", tunnel.port),
+        ("TUN_FLAGS", CHECKSUMS[tunnel.checksum]),
     ]
 
 
 def decode_service(payload: bytes) -> Service:
     """The service of a reply's payload. Raises ValueError when something is missing or does not fit."""
-    found = nested(payload, "SERVICE", "IPVS_SVC_ATTR_")
+    found = nested(payload, "SERVICE")
     family = _family(found["AF"])
     key = ServiceKey(family, fwmark=found["FWMARK"]) if found.maybe("FWMARK") else _key(family, found)
-    bits, timeout = found["FLAGS"]["flags"], found["TIMEOUT"]
+    bits, timeout = found["FLAGS"][0], found["TIMEOUT"]
     names = PLAIN_NAMES | FLAG_NAMES.get(found["SCHED_NAME"], {})
     return Service(
         key,
@@ -128,18 +128,18 @@ def decode_destination(payload: bytes, family: int) -> Destination:
 
     Raises ValueError when something is missing or does not fit.
     """
-    return _destination(nested(payload, "DEST", "IPVS_DEST_ATTR_"), family)
+    return _destination(nested(payload, "DEST"), family)
 
 
 def decode_load(payload: bytes, family: int) -> tuple[Destination, Load]:
     """`decode_destination`, and what the destination carries."""
-    found = nested(payload, "DEST", "IPVS_DEST_ATTR_")
+    found = nested(payload, "DEST")
     return _destination(found, family), _load(found)
 
 
 def decode_total(payload: bytes) -> Load:
     """What the service of a reply's payload carries, but for its connections: those are its destinations'."""
-    return Load(0, 0, 0, *_totals(nested(payload, "SERVICE", "IPVS_SVC_ATTR_")))
+    return Load(0, 0, 0, *_totals(nested(payload, "SERVICE")))
 
 
 def _destination(found: Found, family: int) -> Destination:
@@ -172,9 +172,8 @@ def _load(found: Found) -> Load:
 
 
 def _totals(found: Found) -> Iterator[int]:
-    given = found.maybe("STATS64") or found.maybe("STATS") or {"attrs": ()}
-    totals = Found(given, "IPVS_STATS_ATTR_")
-    return (totals.maybe(name, 0) for name in TOTALS)
+    totals: Found | None = found.maybe("STATS64") or found.maybe("STATS")
+    return (totals.maybe(name, 0) if totals else 0 for name in TOTALS)
 
 
 def _packed(family: int, address: str) -> bytes:

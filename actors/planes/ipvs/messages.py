@@ -1,53 +1,73 @@
-"""The messages of IPVS's generic netlink family (linux/ip_vs.h), packed and unpacked by pyroute2's message classes.
+"""The messages of IPVS's generic netlink family (linux/ip_vs.h), packed and unpacked by the maps of pyroute2.
 
-Where pyroute2's map does not hold (addresses whose family stands in a later attribute, a netmask that is a prefix
-length) or has nothing (sync daemons, timeouts) it is mended here, and nowhere else.
+Where its maps do not hold (addresses whose family stands in a later attribute, a netmask that is a prefix length) or
+have nothing (sync daemons, timeouts) they are mended here, and nowhere else. They are read by a few lines of our own:
+pyroute2 takes 120 µs for a server and 230 to write one, and ten thousand of them are compared every five seconds.
 """
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from pyroute2.netlink import genlmsg, nla
 from pyroute2.netlink.generic.ipvs import GENL_VERSION, ipvsmsg, ipvsstats
 
 Attributes = Sequence[tuple[str, Any]]
 
+NUMBERS = {
+    "uint8": struct.Struct("=B"),
+    "uint16": struct.Struct("=H"),
+    "uint32": struct.Struct("=I"),
+    "uint64": struct.Struct("=Q"),
+    "be16": struct.Struct(">H"),
+}
+HEAD = struct.Struct("=HH")  # nlattr: length, type
+GENERIC = struct.Struct("=BBH")  # genlmsghdr: command, version, reserved
+FLAGS = struct.Struct("=II")  # ip_vs_flags: flags, mask
+KIND = 0x3FFF  # NLA_TYPE_MASK
 
-def _mended(nla_map: tuple[tuple[str, str], ...], prefix: str, **kinds: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name, kinds.get(name.removeprefix(prefix), kind)) for name, kind in nla_map)
+
+class Slot(NamedTuple):
+    """An attribute: its number, and how its value is packed."""
+
+    number: int
+    kind: str
 
 
-class IpvsMessage(genlmsg):
-    """pyroute2's ``ipvsmsg`` with the address and netmask attributes as raw bytes, and what it knows nothing of."""
+Shape = dict[str, Slot]
+"""The attributes that may stand in one place, by name."""
 
-    prefix = ipvsmsg.prefix
-    nla_map = _mended(
-        ipvsmsg.nla_map, prefix, DAEMON="daemon", TIMEOUT_TCP="uint32", TIMEOUT_TCP_FIN="uint32", TIMEOUT_UDP="uint32"
-    )
 
-    class service(nla, ipvsstats):
-        prefix = ipvsmsg.service.prefix
-        nla_map = _mended(ipvsmsg.service.nla_map, prefix, ADDR="cdata", NETMASK="cdata")
-        flags = ipvsmsg.service.flags
+def _shape(nla_map: Sequence[tuple[str, str]], prefix: str, **kinds: str) -> Shape:
+    """One of pyroute2's maps, in which an attribute's number is its place, with other kinds where those do not hold."""
+    short = ((name.removeprefix(prefix), kind) for name, kind in nla_map)
+    return {name: Slot(number, kinds.get(name, kind)) for number, (name, kind) in enumerate(short)}
 
-    class dest(nla, ipvsstats):
-        prefix = ipvsmsg.dest.prefix
-        nla_map = _mended(ipvsmsg.dest.nla_map, prefix, ADDR="cdata", TUN_PORT="be16")
 
-    class daemon(nla):
-        prefix = "IPVS_DAEMON_ATTR_"
-        nla_map = (
-            ("IPVS_DAEMON_ATTR_UNSPEC", "none"),
-            ("IPVS_DAEMON_ATTR_STATE", "uint32"),
-            ("IPVS_DAEMON_ATTR_MCAST_IFN", "asciiz"),
-            ("IPVS_DAEMON_ATTR_SYNC_ID", "uint32"),
-            ("IPVS_DAEMON_ATTR_SYNC_MAXLEN", "uint16"),
-            ("IPVS_DAEMON_ATTR_MCAST_GROUP", "cdata"),
-            ("IPVS_DAEMON_ATTR_MCAST_GROUP6", "cdata"),
-            ("IPVS_DAEMON_ATTR_MCAST_PORT", "uint16"),
-            ("IPVS_DAEMON_ATTR_MCAST_TTL", "uint8"),
-        )
+SHAPES: dict[str, Shape] = {
+    "message": _shape(
+        ipvsmsg.nla_map,
+        "IPVS_CMD_ATTR_",
+        DAEMON="daemon",
+        TIMEOUT_TCP="uint32",
+        TIMEOUT_TCP_FIN="uint32",
+        TIMEOUT_UDP="uint32",
+    ),
+    "service": _shape(ipvsmsg.service.nla_map, "IPVS_SVC_ATTR_", ADDR="bytes", NETMASK="bytes"),
+    "dest": _shape(ipvsmsg.dest.nla_map, "IPVS_DEST_ATTR_", ADDR="bytes", TUN_PORT="be16"),
+    "stats": _shape(ipvsstats.stats.nla_map, "IPVS_STATS_ATTR_"),
+    "stats64": _shape(ipvsstats.stats64.nla_map, "IPVS_STATS_ATTR_"),
+    "daemon": {
+        "STATE": Slot(1, "uint32"),
+        "MCAST_IFN": Slot(2, "asciiz"),
+        "SYNC_ID": Slot(3, "uint32"),
+        "SYNC_MAXLEN": Slot(4, "uint16"),
+        "MCAST_GROUP": Slot(5, "bytes"),
+        "MCAST_GROUP6": Slot(6, "bytes"),
+        "MCAST_PORT": Slot(7, "uint16"),
+        "MCAST_TTL": Slot(8, "uint8"),
+    },
+}
+"""What may stand in a message, and within its attributes that hold others."""
 
 
 def encode(
@@ -61,69 +81,93 @@ def encode(
     ``more`` are attributes that stand beside those of a service and its destination. Raises ValueError for a value
     that its attribute cannot hold.
     """
-    message = IpvsMessage()
-    message["cmd"], message["version"] = command, GENL_VERSION
-    for name, attributes in (("SERVICE", service), ("DEST", destination)):
-        if attributes is not None:
-            message["attrs"].append((f"IPVS_CMD_ATTR_{name}", {"attrs": attributes}))
-    message["attrs"].extend(more)
+    given = [(name, value) for name, value in (("SERVICE", service), ("DEST", destination)) if value is not None]
     try:
-        message.encode()
+        return GENERIC.pack(command, GENL_VERSION, 0) + _packed(SHAPES["message"], [*given, *more])
     except struct.error as error:
         raise ValueError(f"a number is out of range: {error}") from None
-    return bytes(message.data[16:])
+
+
+def _packed(shape: Shape, attributes: Attributes) -> bytes:
+    parts: list[bytes] = []
+    for name, value in attributes:
+        slot = shape[name]
+        data = _value(slot.kind, value)
+        parts += (HEAD.pack(HEAD.size + len(data), slot.number), data, bytes(-len(data) % 4))
+    return b"".join(parts)
+
+
+def _value(kind: str, value: Any) -> bytes:
+    if kind in NUMBERS:
+        return NUMBERS[kind].pack(value)
+    if kind == "asciiz":
+        return str(value).encode() + b"\0"
+    if kind == "flags":
+        return FLAGS.pack(*value)
+    return value if kind == "bytes" else _packed(SHAPES[kind], value)
 
 
 class Found:
-    """Attributes by name without their ``prefix``, each unpacked when it is asked for: most of a dump are totals.
+    """Attributes by name, each unpacked when it is asked for: most of a dump are totals.
 
     One that is missing, or cut off, is a ValueError that names it.
     """
 
-    def __init__(self, nested: Any, prefix: str) -> None:
-        self._cells = {slot.cell[0].removeprefix(prefix): slot.cell[1] for slot in nested["attrs"]}
+    __slots__ = ("_data", "_shape")
+
+    def __init__(self, data: bytes, shape: Shape) -> None:
+        self._data = _parts(data)
+        self._shape = shape
 
     def __contains__(self, name: str) -> bool:
-        return name in self._cells
+        return self._shape[name].number in self._data
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._cells:
+        slot = self._shape[name]
+        data = self._data.get(slot.number)
+        if data is None:
             raise ValueError(f"the attribute {name} is missing")
-        cell = self._cells[name]
         try:
-            if not cell.decoded:
-                cell.decode()
-        except Exception as error:  # pyroute2 raises whatever struct and its maps raise
+            return _read(slot.kind, data)
+        except (struct.error, ValueError) as error:
             raise ValueError(f"the attribute {name} cannot be decoded: {error}") from None
-        return cell.getvalue()
 
     def maybe(self, name: str, default: Any = None) -> Any:
         """The value, or ``default`` when there is none."""
-        if name not in self._cells:
+        if self._shape[name].number not in self._data:
             return default
         return self[name]
 
 
+def _parts(data: bytes) -> dict[int, bytes]:
+    """Attributes by number. Raises ValueError when one says to be longer than what is there."""
+    found: dict[int, bytes] = {}
+    offset, end = 0, len(data)
+    while end - offset >= HEAD.size:
+        length, kind = HEAD.unpack_from(data, offset)
+        if not HEAD.size <= length <= end - offset:
+            raise ValueError("an attribute is cut off")
+        found[kind & KIND] = data[offset + HEAD.size : offset + length]
+        offset += (length + 3) & ~3
+    return found
+
+
+def _read(kind: str, data: bytes) -> Any:
+    if kind in NUMBERS:
+        return NUMBERS[kind].unpack_from(data)[0]
+    if kind == "bytes":
+        return data
+    if kind == "asciiz":
+        return data.partition(b"\0")[0].decode()
+    return FLAGS.unpack_from(data) if kind == "flags" else Found(data, SHAPES[kind])
+
+
 def message_of(payload: bytes) -> Found:
-    """The attributes of a reply's payload, by name without IPVS_CMD_ATTR_. Raises ValueError."""
-    data = struct.pack("=IHHII", 16 + len(payload), 0, 0, 0, 0) + payload
-    try:
-        message = IpvsMessage(data)
-        message.decode()
-        return Found(message, IpvsMessage.prefix)
-    except Exception as error:  # pyroute2 raises whatever struct and its maps raise
-        raise ValueError(f"it cannot be decoded: {error}") from None
+    """The attributes of a reply's payload. Raises ValueError."""
+    return Found(payload[GENERIC.size :], SHAPES["message"])
 
 
-def nested(payload: bytes, name: str, prefix: str) -> Found:
-    """The attributes within the one attribute of a reply, by name without their ``prefix``. Raises ValueError."""
-    data = struct.pack("=IHHII", 16 + len(payload), 0, 0, 0, 0) + payload
-    try:
-        message = IpvsMessage(data)
-        message.decode()
-        inside = message.get_attr(f"IPVS_CMD_ATTR_{name}")
-    except Exception as error:  # pyroute2 raises whatever struct and its maps raise
-        raise ValueError(f"it cannot be decoded: {error}") from None
-    if not isinstance(inside, dict):  # pyroute2 hands out the bytes of what it could not decode
-        raise ValueError(f"its attribute {name} is missing or cut off")
-    return Found(inside, prefix)
+def nested(payload: bytes, name: str) -> Found:
+    """The attributes within the one attribute of a reply. Raises ValueError."""
+    found: Found = message_of(payload)[name]
+    return found

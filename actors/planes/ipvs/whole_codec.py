@@ -13,7 +13,7 @@ TIMEOUTS = ("TCP", "TCP_FIN", "UDP")
 def timeouts(wanted: Timeouts) -> Attributes:
     """The attributes that set them; what is 0 stays."""
     given = zip(TIMEOUTS, (wanted.tcp, wanted.tcpfin, wanted.udp), strict=True)
-    return [(f"IPVS_CMD_ATTR_TIMEOUT_{name}", seconds) for name, seconds in given if seconds]
+    return [(f"TIMEOUT_{name}", seconds) for name, seconds in given if seconds]
 
 
 def decode_timeouts(payload: bytes) -> Timeouts:
@@ -24,29 +24,29 @@ def decode_timeouts(payload: bytes) -> Timeouts:
 
 def which_daemon(state: str) -> Attributes:
     """The attributes by which the kernel finds a daemon."""
-    return [("IPVS_CMD_ATTR_DAEMON", {"attrs": [("IPVS_DAEMON_ATTR_STATE", STATES[state])]})]
+    return [("DAEMON", [("STATE", STATES[state])])]
 
 
 def daemon(wanted: Daemon) -> Attributes:
     """All that the kernel wants to know of a daemon to start it. Raises ValueError for a group that is no address."""
     attributes = [
-        ("IPVS_DAEMON_ATTR_STATE", STATES[wanted.state]),
-        ("IPVS_DAEMON_ATTR_MCAST_IFN", wanted.interface),
-        ("IPVS_DAEMON_ATTR_SYNC_ID", wanted.id),
+        ("STATE", STATES[wanted.state]),
+        ("MCAST_IFN", wanted.interface),
+        ("SYNC_ID", wanted.id),
     ]
     for name, value in (("SYNC_MAXLEN", wanted.maxlen), ("MCAST_PORT", wanted.port), ("MCAST_TTL", wanted.ttl)):
         if value:
-            attributes.append((f"IPVS_DAEMON_ATTR_{name}", value))
+            attributes.append((f"{name}", value))
     if wanted.group:
         six = ":" in wanted.group
         packed = socket.inet_pton(socket.AF_INET6 if six else socket.AF_INET, wanted.group)
-        attributes.append((f"IPVS_DAEMON_ATTR_MCAST_GROUP{'6' if six else ''}", packed))
-    return [("IPVS_CMD_ATTR_DAEMON", {"attrs": attributes})]
+        attributes.append((f"MCAST_GROUP{'6' if six else ''}", packed))
+    return [("DAEMON", attributes)]
 
 
 def decode_daemon(payload: bytes) -> Daemon:
     """The daemon of a reply's payload. Raises ValueError when something is missing or does not fit."""
-    found = nested(payload, "DAEMON", "IPVS_DAEMON_ATTR_")
+    found = nested(payload, "DAEMON")
     number = found["STATE"]
     if number not in STATE_NAMES:
         raise ValueError(f"the state {number} of a daemon is unknown")
