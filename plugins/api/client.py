@@ -1,6 +1,5 @@
 """Client libraries in a probe: imported when they are needed, and lent a connection that keeps them within bounds."""
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -9,7 +8,7 @@ from typing import Any
 from plugins.api.outcome import Failed
 from plugins.api.tls import Tls, TlsSocket
 
-LIMIT = 256 * 1024
+LIMIT = 64 * 1024
 """Bytes that a server may send in one conversation, unless told otherwise."""
 
 
@@ -31,14 +30,11 @@ class Lent:
     since whoever reads waits for something.
     """
 
-    makefile = socket.socket.makefile
-
     def __init__(self, sock: Any, limit: int = LIMIT) -> None:
         self.error: OSError | None = None
         self._sock = sock
         self._limit = limit
         self._received = 0
-        self._io_refs = 0  # which `makefile` counts
 
     def recv(self, size: int = 1024, flags: int = 0) -> bytes:
         """At least one and at most ``size`` bytes. Raises OSError, at the end of the stream too."""
@@ -60,6 +56,10 @@ class Lent:
         """Send all of ``data``."""
         self._do(self._sock.sendall, data, flags)
 
+    def makefile(self, *_: object, **__: object) -> "Stream":
+        """A file to read and write the connection by."""
+        return Stream(self, self._limit)
+
     def encrypt(self, tls: Tls, address: str) -> None:
         """Go on through TLS."""
         self._sock = self._do(TlsSocket, self._sock, tls, address)
@@ -72,9 +72,6 @@ class Lent:
 
     def close(self) -> None:
         """Changes nothing: whoever lent it will close it."""
-
-    def _decref_socketios(self) -> None:
-        self._io_refs -= 1
 
     def _do(self, call: Callable[..., Any], *args: Any) -> Any:
         if self.error is not None:
@@ -95,6 +92,37 @@ class Lent:
     def _end(self, reason: str) -> None:
         self.error = ConnectionError(reason)
         raise self.error
+
+
+class Stream:
+    """The binary file of a connection. What is written is sent by `flush`."""
+
+    def __init__(self, sock: Lent, limit: int) -> None:
+        self._sock = sock
+        self._limit = limit
+        self._written = bytearray()
+
+    def read(self, size: int) -> bytes:
+        """Exactly ``size`` bytes. Raises OSError, and ValueError for more than may come: no memory is set aside."""
+        if not 0 <= size <= self._limit:
+            raise ValueError(f"a message of {size} bytes")
+        data = bytearray()
+        while len(data) < size:
+            data += self._sock.recv(size - len(data))
+        return bytes(data)
+
+    def write(self, data: bytes) -> int:
+        """Keep ``data`` to be sent."""
+        self._written += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Send what was written."""
+        data, self._written = self._written, bytearray()
+        self._sock.sendall(data)
+
+    def close(self) -> None:
+        """Changes nothing, as `Lent.close`."""
 
 
 class Upgrade:
