@@ -72,6 +72,7 @@ class Keyword(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         default = () if self.repeated and self.default is None else _frozen(self.default)
         msgspec.structs.force_setattr(self, "default", default)
+        msgspec.structs.force_setattr(self, "bare", _frozen(self.bare))
         try:
             re.compile(self.pattern)
         except re.error as refusal:

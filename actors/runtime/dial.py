@@ -193,7 +193,7 @@ class CooperativeDial:
         Addresses are numeric. Raises OSError saying what failed, TimeoutError at the deadline.
         """
         family, peer = where(address, port, transport)
-        sock = CooperativeSocket(family, transport.kind | SOCK_NONBLOCK | SOCK_CLOEXEC)
+        sock = CooperativeSocket(family, transport.kind | SOCK_NONBLOCK | SOCK_CLOEXEC, transport.protocol(family))
         sock._hub, sock._watcher, sock._deadline, sock._limit = self._hub, None, deadline, None
         _establish(sock, peer, ANY if transport is Transport.UNIX else source)
         return sock
@@ -242,7 +242,7 @@ class NativeDial:
     ) -> DeadlineSocket:
         """As `CooperativeDial.connect`, blocking the calling thread."""
         family, peer = where(address, port, transport)
-        sock = DeadlineSocket(family, transport.kind | SOCK_CLOEXEC)
+        sock = DeadlineSocket(family, transport.kind | SOCK_CLOEXEC, transport.protocol(family))
         sock._deadline, sock._limit = deadline, None
         _establish(sock, peer, ANY if transport is Transport.UNIX else source)
         return sock

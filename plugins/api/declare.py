@@ -107,7 +107,7 @@ def _option(title: str, field: Any, hint: Any) -> Option:
     if given is None:
         raise BadPlugin(f"{title}: attribute {field.name!r} is not declared by option()")
     kind, block, repeated = _kind(given, hint)
-    texts = {key: given[key] for key in ("help", "min", "max", "unit", "secret", "pattern")}
+    texts = {key: given[key] for key in ("help", "min", "max", "unit", "secret", "pattern", "bare")}
     made = Option(
         name=given["name"] or field.name,
         kind=kind,

@@ -6,7 +6,7 @@ from typing import Any
 from plugins.api.declare import keyword_of, options_of
 from plugins.api.options import REQUIRED, BadPlugin, Option
 
-_PLAIN = ("name", "kind", "help", "min", "max", "repeated", "unit", "secret", "pattern")
+_PLAIN = ("name", "kind", "help", "min", "max", "repeated", "unit", "secret", "pattern", "bare")
 
 
 def describe(cls: type) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Option:
     unit: str
     secret: bool
     pattern: str
+    bare: Any
     block: type | None
 
 
@@ -66,6 +67,7 @@ def option(
     secret: bool = False,
     pattern: str = "",
     name: str = "",
+    bare: Any = None,
     block: type | None = None,
 ) -> Any:
     """Declare an attribute of a plugin to be a configuration keyword.
@@ -73,8 +75,8 @@ def option(
     ``kind`` comes from the annotation unless given: str, int, float, bool, ``tuple[str, ...]`` (words), pairs of
     numbers (ranges), or a class made by `block` (one block, or a tuple of them when it may be repeated). Only
     ``kind`` can say seconds, address, port, pattern (a regular expression) or script. ``min`` and ``max`` are
-    inclusive, ``pattern`` must match the whole of a str, ``name`` is the keyword where it is not the attribute's
-    name, the value of a ``secret`` is never shown.
+    inclusive, ``pattern`` must match the whole of a str and each of words, ``bare`` is the value of a keyword that
+    stands alone, ``name`` is the keyword where it is not the attribute's name, a ``secret`` is never shown.
     """
     given = {key: value for key, value in locals().items() if key != "default"}
     return dataclasses.field(default=default, repr=not secret, metadata={"option": given})
@@ -101,7 +103,7 @@ def _kind_defect(option: Option) -> str:
         return f"min and max mean nothing to kind {option.kind}"
     if option.min is not None and option.max is not None and option.min > option.max:
         return f"min {option.min} is above max {option.max}"
-    if option.pattern and option.kind != "str":
+    if option.pattern and option.kind not in ("str", "words"):
         return f"a pattern means nothing to kind {option.kind}"
     try:
         re.compile(option.pattern)

@@ -6,6 +6,8 @@ from socket import (
     AF_INET6,
     AF_UNIX,
     IP_TOS,
+    IPPROTO_ICMP,
+    IPPROTO_ICMPV6,
     IPPROTO_IP,
     IPPROTO_IPV6,
     IPV6_TCLASS,
@@ -14,6 +16,7 @@ from socket import (
     SO_MARK,
     SO_REUSEADDR,
     SOCK_DGRAM,
+    SOCK_RAW,
     SOCK_STREAM,
     SOL_SOCKET,
     inet_pton,
@@ -25,14 +28,27 @@ IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python 3.11 has no name for it
 
 
 class Transport(Enum):
-    """What a connection is made of. A Unix socket's address is its path. ``kind`` is the type of the sockets."""
+    """What a connection is made of. A Unix socket's address is its path. ``kind`` is the type of the sockets.
+
+    ``ICMP`` sends echo requests as any user may whose group the kernel lets (net.ipv4.ping_group_range), ``RAW`` as
+    root may: there the answers of IPv4 come with their IP header.
+    """
 
     TCP = "tcp"
     UDP = "udp"
     UNIX = "unix"
+    ICMP = "icmp"
+    RAW = "raw"
 
     def __init__(self, name: str) -> None:
-        self.kind = int(SOCK_DGRAM if name == "udp" else SOCK_STREAM)
+        kinds = {"udp": SOCK_DGRAM, "icmp": SOCK_DGRAM, "raw": SOCK_RAW}
+        self.kind = int(kinds.get(name, SOCK_STREAM))
+
+    def protocol(self, family: int) -> int:
+        """The number that a socket of ``family`` is made with; 0 is the usual one."""
+        if self not in (Transport.ICMP, Transport.RAW):
+            return 0
+        return int(IPPROTO_ICMPV6 if family == AF_INET6 else IPPROTO_ICMP)
 
 
 class Source(NamedTuple):

@@ -39,7 +39,7 @@ class PlainDial:
     ) -> PlainSocket:
         """See `Dial.connect`."""
         family, peer = where(address, port, transport)
-        sock = PlainSocket(family, transport.kind)
+        sock = PlainSocket(family, transport.kind, transport.protocol(family))
         try:
             sock.renew(deadline)
             if transport is not Transport.UNIX:
@@ -96,19 +96,25 @@ class Target:
             raise TimeoutError("timed out")
         return left
 
-    def connect(self, tls: Tls | None = None, *, udp: bool = False, path: str = "", keep: bool = False) -> Any:
+    def connect(
+        self, tls: Tls | None = None, *, udp: bool = False, icmp: bool = False, path: str = "", keep: bool = False
+    ) -> Any:
         """A socket connected to the target, through TLS when asked; a context manager that closes it.
 
         With ``udp`` it is one for datagrams: what ICMP tells of them, a closed port among it, is an OSError of the
-        next call. With a ``path`` it is connected to that Unix stream socket instead (``@name``: an abstract one).
-        It is closed after the probe in any case, unless it is to ``keep`` for a client that `setup` has made, see
-        `resume`. Raises OSError (ssl.SSLError is one), TimeoutError when time is over.
+        next call. With ``icmp`` it is one for ICMP, see `Transport`. With a ``path`` it is connected to that Unix
+        stream socket instead (``@name``: an abstract one). It is closed after the probe in any case, unless it is to
+        ``keep`` for a client that `setup` has made, see `resume`. Raises OSError (ssl.SSLError is one), TimeoutError
+        when time is over.
         """
-        if udp and (tls or path):
+        if (udp or icmp) and (tls or path):
             raise ValueError("datagrams go neither through TLS nor to a path")
         self.remaining()
-        transport = Transport.UNIX if path else Transport.UDP if udp else Transport.TCP
-        sock = self._dial.connect(path or self.address, self.port, self._deadline, self.source, transport)
+        if icmp:
+            sock = self._ping_socket()
+        else:
+            transport = Transport.UNIX if path else Transport.UDP if udp else Transport.TCP
+            sock = self._dial.connect(path or self.address, self.port, self._deadline, self.source, transport)
         (self.kept if keep else self._opened).append(sock)
         if self.trace is not None:
             return self._traced(sock, tls, self.trace)
@@ -125,6 +131,16 @@ class Target:
         for sock in self._opened:
             sock.close()
         self._opened.clear()
+
+    def _ping_socket(self) -> Any:
+        """What any user may have, where the kernel lets this one; else what root may."""
+        source = self.source._replace(bind_port=0)
+        for transport in (Transport.ICMP, Transport.RAW):
+            try:
+                return self._dial.connect(self.address, 0, self._deadline, source, transport)
+            except PermissionError as error:
+                refused = error
+        raise refused
 
     def _traced(self, sock: Any, tls: Tls | None, trace: Trace) -> TracedSocket:
         trace.mark("connect")
