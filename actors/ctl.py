@@ -1,7 +1,8 @@
-"""``understudyctl``: the operator's command. It knows the running daemon by its control socket alone."""
+"""``understudyctl``: the operator's and author's command. It knows the running daemon by its control socket alone."""
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,11 +14,28 @@ SPOKEN = 1
 """The version of the daemon's replies that this command reads."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Those below, and those that need no daemon: they are loaded when they are asked for."""
+
+    others = ("genhash", "checker")
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All names, in order."""
+        return sorted([*super().list_commands(context), *self.others])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of that name."""
+        if name not in self.others:
+            return super().get_command(context, name)
+        command: click.Command = import_module(f"actors.ctl_{name}").command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--socket", type=click.Path(path_type=Path), help="The daemon's control socket, if not the usual one.")
 @click.pass_context
 def main(context: click.Context, socket: Path | None) -> None:
-    """Ask a running understudyd how things stand."""
+    """Ask a running understudyd how things stand, or try a checker without one."""
     context.obj = socket or default_path()
 
 
@@ -70,6 +88,25 @@ def top(path: Path, once: bool, rows: int, as_json: bool) -> None:
 def why(path: Path, id: str, as_json: bool) -> None:
     """How the actor ID came to its status. Ids are those that ``tree`` shows."""
     _show(_ask(path, {"ask": "why", "id": id}), as_json)
+
+
+@main.command()
+@click.option("--stats", "form", flag_value="stats", help="What was carried since it was added.")
+@click.option("--rate", "form", flag_value="rate", help="What is carried a second.")
+@click.option("--thresholds", "form", flag_value="thresholds", help="Limits of connections.")
+@click.option("--persistent-conn", "form", flag_value="persistent-conn", help="Clients that stick.")
+@as_data
+@click.pass_obj
+def ipvs(path: Path, form: str | None, as_json: bool) -> None:
+    """The load-balancing table, as ipvsadm -Ln shows it, and how each server fares."""
+    reply = _ask(path, {"ask": "ipvs"})
+    if as_json:
+        _show(reply, as_json)
+        return
+    from actors import ctl_ipvs
+
+    for line in ctl_ipvs.lines(reply["ipvs"], form or ""):
+        click.echo(line)
 
 
 @main.group()

@@ -70,7 +70,7 @@ def _parts(reply: Row) -> Iterable[RenderableType]:
     tables = [view(reply[name]) for name, view in vrrp if reply.get(name)]
     balancing = (("services", services), ("servers", servers), ("checkers", checkers))
     tables += [view(reply[name]) for name, view in balancing]
-    return [heading(reply), *network(reply), *(part for table in tables for part in (Text(), table))]
+    return [heading(reply), *network(reply), *whole(reply), *(part for table in tables for part in (Text(), table))]
 
 
 def heading(status: Row) -> Text:
@@ -88,6 +88,12 @@ def network(status: Row) -> Iterator[Text]:
             yield Text(f"{interface}  {count} packets for no router: {reason}", UNSURE)
     if said.get("link_resyncs"):
         yield Text(f"news of links were lost {said['link_resyncs']} times, and all was read anew", UNSURE)
+
+
+def whole(status: Row) -> Iterator[Text]:
+    """How IPVS is set as a whole; nothing where nothing is set."""
+    for row in status.get("ipvs", ()):
+        yield Text(f"{row['id']}  {row['fault'] or row['state'] or 'nothing'}", BAD if row["fault"] else "")
 
 
 def routers(rows: Iterable[Row]) -> Table:

@@ -29,6 +29,7 @@ from actors.core.status import CheckStatus
 from actors.doors import asks, words
 from actors.dump import Dump
 from actors.fleet import Fleet
+from actors.ipvs_view import IpvsView
 from actors.logs import is_terminal
 from actors.messages import Died, Shutdown, Stopped
 from actors.nursery import Nursery
@@ -112,6 +113,8 @@ class Daemon:
         """A router that balances no load needs no data plane."""
         if config.virtual_servers and not self._balances:
             self._plane.open()
+            if config.global_defs.lvs_flush and self._plane.whole is not None:
+                self._plane.whole.flush()
             self._balances = True
 
     def _serve(self, plane: DataPlane, spawner: Spawner | DryRunSpawner) -> int:
@@ -124,7 +127,8 @@ class Daemon:
         defs = self._config.global_defs
         spawner.secure = defs.enable_script_security
         self._fleet = Fleet(engine.system, self._nursery, self._orders, defs.hang_limit)
-        ports |= {"plane": plane, "spawner": spawner, "launcher": self._fleet, "ended": self._ended.set}
+        ports |= {"plane": plane, "ipvs": plane.whole, "spawner": spawner}
+        ports |= {"launcher": self._fleet, "ended": self._ended.set}
         if self._nursery is None:
             ports |= network(table_of(self._door), self._settings.dry_run) | probing(engine)
         self._census = Census(engine.system, self._fleet, spawner, Lag(engine.system.clock))
@@ -252,10 +256,12 @@ class Daemon:
     def _doors(self) -> Iterator[None]:
         """The control socket, and the console when asked for."""
         with ExitStack() as stack:
-            stack.enter_context(ControlServer(self._door, asks(self._snapshot, self._census, self._system)))
+            table = IpvsView(self._system, self._plane, self._snapshot.head)
+            known = asks(self._snapshot, self._census, self._system)
+            stack.enter_context(ControlServer(self._door, {**known, "ipvs": lambda request: table.table()}))
             if self._settings.console is not None:
-                known = words(self._snapshot, self._census, self._system)
-                stack.enter_context(Console(self._settings.console, known))
+                told = words(self._snapshot, self._census, self._system)
+                stack.enter_context(Console(self._settings.console, told))
             yield
 
     def _listen_to_signals(self) -> None:
@@ -269,6 +275,8 @@ class Daemon:
     def _shut_down(self) -> None:
         self._herald.stopping()
         self._keep_verdicts()
+        if self._config.global_defs.lvs_keep_on_stop:
+            self._plane.leave()
         self._system.tell("supervisor", Shutdown())
 
     def _facts(self, plane: DataPlane) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """A virtual server: quorum, sorry server, and a data plane that follows both."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
 import msgspec
 
-from actors.core.quorum import Roster, decided, pool, servers_up, weight_up
+from actors.core.quorum import Roster, decided, pools, servers_up, weight_up
+from actors.core.refusals import Refusals
 from actors.core.status import ServerStatus, ServiceStatus
-from actors.core.table import Edit, Pool, plan
+from actors.core.table import AddService, Edit, Loads, Pool, ServiceKey, attempt, plan, title
 from actors.messages import Message, Program, Replayed, Settle
 from actors.planes import DataPlane, PlaneError
 from actors.runtime.actor import Context
@@ -15,15 +17,22 @@ from actors.runtime.actor import Context
 RECONCILE = 5.0
 """Seconds between two looks at what the plane really holds."""
 
+FRESH = 2.0
+"""Seconds for which figures are not read again, whoever asks."""
+
 
 class ServiceSpec(msgspec.Struct, frozen=True):
-    """A virtual server: its roster, and its programs. With ``omega`` a stop counts as losing quorum."""
+    """A virtual server: its roster, and its programs. With ``omega`` a stop counts as losing quorum.
+
+    Without ``heals`` what others change in the plane is told and left.
+    """
 
     id: str
     roster: Roster
     quorum_up: Program | None = None
     quorum_down: Program | None = None
     omega: bool = False
+    heals: bool = True
 
 
 class Reconcile(Message, frozen=True):
@@ -44,15 +53,19 @@ class IpvsActor:
         self._status = context.last if isinstance(context.last, ServiceStatus) else None
         self._announced: bool | None = self._status.quorum if self._status else None
         self._quorum = bool(self._announced)
-        self._held: Pool | None = None
+        self._held: dict[ServiceKey, Pool | None] = {}
         self._ready = False
         self._error = ""
+        self._refusals = Refusals()
+        self._drift: dict[ServiceKey, tuple[Edit, ...]] = {}
+        self._counted: tuple[float, Mapping[ServiceKey, Loads]] = (-FRESH, {})
         self.drifts = 0
 
     def on_start(self) -> None:
         """Follow the servers, and look at what the plane holds from before."""
-        self._held, unread = self._look()
-        self._complain(unread)
+        self._complain([error for key in self.keys if (error := self._look(key))])
+        for pool in self.held if self._status is None else ():
+            self._context.log.info("adopted", service=title(pool.service.key), servers=len(pool.destinations))
         self._context.subscribe(f"{self._spec.id}/rs/*")
 
     def receive(self, message: Any) -> None:
@@ -76,19 +89,37 @@ class IpvsActor:
             return
         if self._spec.omega and self._quorum:
             self._notify("quorum_down", self._spec.quorum_down)
-        self._complain(self._apply(plan(None, self._look()[0])))
-
-    def connections(self) -> dict[tuple[str, int], int]:
-        """Open connections of each server by address and port; empty when the plane cannot say."""
-        try:
-            return self._plane.connections(self._spec.roster.service.key)
-        except PlaneError:
-            return {}
+        for key in self.keys:
+            self._look(key)
+            self._complain(self._carry_out(plan(None, self._held.get(key))))
 
     @property
-    def pool(self) -> Pool | None:
-        """What the plane holds, as far as is known."""
-        return self._held
+    def keys(self) -> tuple[ServiceKey, ...]:
+        """Its services: one, or those of a group."""
+        return tuple(service.key for service in self._spec.roster.services)
+
+    @property
+    def servers(self) -> Mapping[str, ServerStatus]:
+        """What its servers have said last, by their ids."""
+        return self._servers
+
+    @property
+    def held(self) -> tuple[Pool, ...]:
+        """What the plane holds of its services, as far as is known."""
+        return tuple(pool for pool in self._held.values() if pool is not None)
+
+    def loads(self) -> Mapping[ServiceKey, Loads]:
+        """What its services carry, read anew when that is some seconds old; nothing where the plane cannot say."""
+        now = self._context.now()
+        if now - self._counted[0] >= FRESH:
+            self._counted = (now, {key: self._load(key) for key in self.keys})
+        return self._counted[1]
+
+    def _load(self, key: ServiceKey) -> Loads:
+        try:
+            return self._plane.loads(key)
+        except PlaneError:
+            return Loads()
 
     def explain(self) -> list[str]:
         """For an operator: the arithmetic of the quorum, and each server's part in it."""
@@ -99,7 +130,12 @@ class IpvsActor:
             f"is up, {rule.quorum} wanted, hysteresis {rule.hysteresis}",
             *(f"  {member.id}: {self._says(member.id)}" for member in roster.members),
         ]
+        lines += [f"others have changed it: {attempt(edit)} would put that right" for edit in self._left()]
         return [*lines, f"the data plane refuses: {self._error}"] if self._error else lines
+
+    def _left(self) -> list[Edit]:
+        """What others have changed and nobody puts right."""
+        return [edit for edits in self._drift.values() for edit in edits]
 
     def _says(self, server: str) -> str:
         status = self._servers.get(server)
@@ -107,39 +143,62 @@ class IpvsActor:
             return "has said nothing yet"
         return f"{status.verdict.value}, weight {status.weight}" + (f", {status.detail}" if status.detail else "")
 
-    def _settle(self, unread: tuple[str, ...] = ()) -> None:
+    def _settle(self, unread: Sequence[str] = ()) -> None:
         roster = self._spec.roster
         self._quorum = roster.quorum.held(self._quorum, weight_up(roster, self._servers), roster.total)
         self._follow(unread)
         self._announce()
         self._publish()
 
-    def _follow(self, unread: tuple[str, ...]) -> None:
-        """Carry out every edit that can be; the refused are tried again with the next news, or when reconciling."""
-        desired = pool(self._spec.roster, self._servers, self._quorum)
-        errors = (*self._apply(plan(desired, self._held)), *unread)
-        self._held = self._look()[0] if errors else desired
-        self._complain(errors)
+    def _follow(self, unread: Sequence[str]) -> None:
+        """Carry out every edit that can be; the refused are tried again later and later."""
+        wanted = pools(self._spec.roster, self._servers, self._quorum)
+        plans = [(pool, plan(pool, self._held.get(pool.service.key))) for pool in wanted]
+        self._refusals.keep([edit for _, edits in plans for edit in edits])
+        self._complain([*unread, *(error for pool, edits in plans for error in self._bring(pool, edits))])
+        if (due := self._refusals.next) is not None:
+            self._context.after("retry", max(due - self._context.now(), 0.0), Settle())
 
-    def _apply(self, edits: tuple[Edit, ...]) -> tuple[str, ...]:
-        return tuple(error for edit in edits if (error := self._attempt(edit)))
+    def _bring(self, wanted: Pool, edits: tuple[Edit, ...]) -> list[str]:
+        """Carry out what is to be done for one service, and remember what it holds then."""
+        errors = self._carry_out(edits)
+        if errors:
+            unread = self._look(wanted.service.key)
+            return [*errors, unread] if unread else errors
+        self._held[wanted.service.key] = wanted
+        return []
+
+    def _carry_out(self, edits: tuple[Edit, ...]) -> list[str]:
+        """Whatever is refused, the others are carried out: but those of a service that cannot be added."""
+        errors: list[str] = []
+        for edit in edits:
+            if error := self._attempt(edit):
+                errors.append(error)
+                if isinstance(edit, AddService):
+                    break
+        return errors
 
     def _attempt(self, edit: Edit) -> str:
+        now = self._context.now()
+        if barred := self._refusals.bar(edit, now):
+            return barred
         try:
             self._plane.apply(edit)
         except PlaneError as error:
+            self._refusals.note(edit, str(error), now)
             return str(error)
         self._context.log.debug("edit", edit=edit)
         return ""
 
-    def _look(self) -> tuple[Pool | None, tuple[str, ...]]:
-        """What the plane holds; when it does not say, what is believed, and the error."""
+    def _look(self, key: ServiceKey) -> str:
+        """See what the plane holds; when it does not say, what is believed stands, and the error is told."""
         try:
-            return self._plane.read(self._spec.roster.service.key), ()
+            self._held[key] = self._plane.read(key)
         except PlaneError as error:
-            return self._held, (str(error),)
+            return str(error)
+        return ""
 
-    def _complain(self, errors: tuple[str, ...]) -> None:
+    def _complain(self, errors: list[str]) -> None:
         """Remember what the plane refuses now; only news is logged."""
         error = errors[0] if errors else ""
         if error and error != self._error:
@@ -147,14 +206,25 @@ class IpvsActor:
         self._error = error
 
     def _reconcile(self) -> None:
-        believed, trusted = self._held, not self._error
-        self._held, unread = self._look()
-        drift = plan(believed, self._held) if trusted else ()
-        if drift:
-            self.drifts += len(drift)
-            self._context.log.warning("drift", healed=[_brief(edit) for edit in drift])
+        trusted = not self._error
+        unread = [error for key in self.keys if (error := self._compare(key, trusted))]
         self._settle(unread)
         self._schedule()
+
+    def _compare(self, key: ServiceKey, trusted: bool) -> str:
+        """Tell what others have changed in a service, if what was believed of it can be ``trusted``."""
+        believed = self._held.get(key)
+        if error := self._look(key):
+            return error
+        drift = plan(believed, self._held[key]) if trusted else ()
+        if drift and drift != self._drift.get(key):
+            self.drifts += len(drift)
+            deed = "healed" if self._spec.heals else "left"
+            self._context.log.warning("drift", **{deed: [_brief(edit) for edit in drift]})
+        if not self._spec.heals:
+            self._drift[key] = drift
+            self._held[key] = believed if drift else self._held[key]
+        return ""
 
     def _schedule(self) -> None:
         phase = 1 + crc32(self._spec.id.encode()) % 100 / 500

@@ -8,32 +8,38 @@ from actors.address_actor import AddressActor, AddressSpec
 from actors.census import Census, in_turns, lag_of_vrrp, supervisor_of, together
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.children import Charge
-from actors.core.quorum import Member
+from actors.core.quorum import Member, placed
 from actors.core.status import (
     AddressStatus,
     CheckStatus,
     ChildStatus,
     GroupStatus,
+    IpvsStatus,
     ServerStatus,
     ServiceStatus,
     Verdict,
     VrrpStatus,
 )
-from actors.core.table import endpoint
+from actors.core.table import Destination, Loads, ServiceKey, endpoint, in_use
 from actors.fleet import Fleet
 from actors.group_actor import GroupActor, GroupSpec
 from actors.inside import explain, internals, network_figures
 from actors.ipvs_actor import IpvsActor, ServiceSpec
+from actors.ipvs_settings_actor import IpvsSettingsActor
 from actors.real_server_actor import RealServerSpec
 from actors.runtime.system import System
 from actors.station import VrrpSpec
 from actors.supervisor_actor import SupervisorActor
+from actors.sync_daemon_actor import SyncDaemonActor
 from actors.vrrp_actor import VrrpActor
 
 VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields may come at any time."""
 
 BY_HAND = "parked by hand: its last status stands until it is revived, or the configuration is reloaded"
+
+WHOLE = (IpvsSettingsActor, SyncDaemonActor)
+"""Who sees to what concerns IPVS as a whole."""
 
 Figures = Mapping[str, Mapping[str, Any]]
 """What actors count, by their ids."""
@@ -76,6 +82,7 @@ class Snapshot:
             "routers": [self._router(charge, figures) for charge in self._in_turns(VrrpActor)],
             "groups": [self._group(charge) for charge in self._in_turns(GroupActor)],
             "addresses": [self._addresses(charge) for charge in self._in_turns(AddressActor)],
+            "ipvs": [self._whole(charge) for kind in WHOLE for charge in self._of(kind)],
         }
 
     def head(self) -> dict[str, Any]:
@@ -130,6 +137,12 @@ class Snapshot:
             "addresses": [f"{item} dev {item.interface}" for item in status.addresses],
             "phase": charge.phase.value,
         }
+
+    def _whole(self, charge: Charge) -> dict[str, Any]:
+        id = charge.child.id
+        said = self._supervisor.board.last(id)
+        status = said if isinstance(said, IpvsStatus) else IpvsStatus(id)
+        return {"id": id, "state": status.state, "fault": status.fault, "phase": charge.phase.value}
 
     def why(self, id: str) -> list[str]:
         """Sentences that tell how the actor ``id`` came to its status; raises LookupError, naming ids that are near."""
@@ -223,7 +236,7 @@ class Snapshot:
             "servers": len(spec.roster.members),
             "sorry": status.sorry,
             "sorry_server": endpoint(*sorry.destination.key) if sorry else "",
-            "connections": sum(actor.connections().values()) if actor else 0,
+            "connections": _open(actor),
             "drift": actor.drifts if actor else 0,
             "error": status.error,
             "phase": charge.phase.value,
@@ -232,9 +245,9 @@ class Snapshot:
     def _servers(self, charge: Charge) -> list[dict[str, Any]]:
         spec: ServiceSpec = charge.child.args[0]
         actor: IpvsActor | None = self._actor(charge, IpvsActor)
-        open_connections = actor.connections() if actor else {}
-        present = {d.key: d.weight for d in actor.pool.destinations} if actor and actor.pool else {}
-        return [self._server(member, spec.id, open_connections, present) for member in spec.roster.members]
+        present = {(pool.service.key, d.key): d for pool in actor.held for d in pool.destinations} if actor else {}
+        loads = actor.loads() if actor else {}
+        return [self._server(member, spec, loads, present) for member in spec.roster.members]
 
     def _checks_of(self, id: str) -> tuple[str, ...]:
         charge = self._supervisor.charge(id)
@@ -244,23 +257,32 @@ class Snapshot:
     def _server(
         self,
         member: Member,
-        service: str,
-        open_connections: Mapping[tuple[str, int], int],
-        present: Mapping[tuple[str, int], int],
+        spec: ServiceSpec,
+        loads: Mapping[ServiceKey, Loads],
+        present: Mapping[tuple[ServiceKey, tuple[str, int]], Destination],
     ) -> dict[str, Any]:
         destination = member.destination
+        places = [(key, placed(destination, key).key) for key in (each.key for each in spec.roster.services)]
+        held = [present[place] for place in places if place in present]
+        carried = [(key, loads[key].servers.get(place)) for key, place in places if key in loads]
         said = self._supervisor.board.last(member.id)
         status = said if isinstance(said, ServerStatus) else ServerStatus(member.id, Verdict.UNKNOWN, 0)
         return {
             "id": member.id,
-            "service": service,
+            "service": spec.id,
             "address": destination.address,
             "port": destination.port,
-            "weight": present.get(destination.key, 0),
+            "weight": held[0].weight if held else 0,
             "configured_weight": destination.weight,
             "verdict": status.verdict.value,
             "detail": status.detail,
             "checkers": list(self._checks_of(member.id)),
-            "in_pool": destination.key in present,
-            "connections": open_connections.get(destination.key, 0),
+            "in_pool": bool(held),
+            "connections": sum(in_use(key, load) for key, load in carried if load),
         }
+
+
+def _open(actor: IpvsActor | None) -> int:
+    """Open connections of a service."""
+    loads = actor.loads() if actor else {}
+    return sum(in_use(key, load) for key, each in loads.items() for load in each.servers.values())

@@ -5,6 +5,8 @@
   ``check/NAME[@ADDRESS:PORT]``      one for each different check that anybody names
   ``vs/ADDRESS:PORT:PROTO/rs/…``     one for each real server
   ``vs/ADDRESS:PORT:PROTO``          one for each virtual server
+  ``ipvs/settings``                  if the configuration sets what concerns IPVS as a whole
+  ``ipvs/sync``                      if other machines are told of IPVS's connections
   ``firewall/rules``                 if a router keeps packets from coming in or going out
   ``link/NAME``                      one for each interface that a router uses or tracks
   ``static/NAME/ADDRESS/PREFIX``     one for each static address
@@ -26,13 +28,14 @@ from actors.children import Child
 from actors.core.health import Debounce
 from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond, Policy
-from actors.core.table import Destination, Service, ServiceKey, endpoint
+from actors.core.table import Destination, Service, ServiceKey, Tunnel, endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
+from actors.ipvs_tree import ipvs_settings, sync_daemon
 from actors.notify_actor import FAREWELL, NotifyActor
 from actors.process import CHECKERS, FOLDERS, VRRP
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.routers import program, routers
-from loader.model import Checker, Config, Identity, RealServer, VirtualServer
+from loader.model import Check, Checker, Config, Identity, InlineCheck, RealServer, VirtualServer
 from plugins.registry import Place
 
 SHIPPED = Place("")
@@ -50,6 +53,15 @@ WARMUP = 1.0
 outside the pool for its first result."""
 
 
+OWN: dict[str, dict[str, float]] = {
+    "HTTP_GET": {"delay_before_retry": 3.0},
+    "SSL_GET": {"delay_before_retry": 3.0},
+    "DNS_CHECK": {"retry": 3},
+    "MISC_CHECK": {"retry": 0},
+}
+"""What keepalived has instead, of some keywords, for checks that are declared in a server."""
+
+
 class Checks:
     """The different checks that the configuration asks for, each once, whoever follows it under what name."""
 
@@ -64,6 +76,13 @@ class Checks:
         """The id of the check that ``server`` means by ``name``; without one, of a check that has its own target."""
         checker = self._declared[name]
         spec = _check(checker, server, self._places.get(checker.keyword, SHIPPED))
+        return self._known(name, spec)
+
+    def own(self, check: InlineCheck, server: RealServer) -> str:
+        """The id of a check that is declared in ``server``."""
+        return self._known(check.keyword, _own(check, server, self._places.get(check.keyword, SHIPPED)))
+
+    def _known(self, name: str, spec: CheckerSpec) -> str:
         nameless = msgspec.structs.replace(spec, id="")
         if nameless not in self._ids:
             self._ids[nameless] = self._free(spec.id)
@@ -106,13 +125,16 @@ def grow(
     checks = Checks(config, places)
     default = config.global_defs.script_user or identity or Identity("")
     servers = [_servers(service, checks, default) for service in config.virtual_servers]
+    heals = config.global_defs.ipvs_drift == "heal"
     vrrp = routers(config, checks.follow, default)
     children = (
         Child("notify", NotifyActor, (), ("spawner",), policy=VITAL, stop_limit=FAREWELL + 1.0),
         *(Child(id, CheckerActor, (spec,), ("probes", "random")) for id, spec in checks.specs.items()),
+        *ipvs_settings(config),
         *(child for group in servers for child in group),
-        *(_service(service, default) for service in config.virtual_servers),
+        *(_service(service, default, heals) for service in config.virtual_servers if any(_keys(service))),
         *vrrp,
+        *sync_daemon(config),
     )
     housed = tuple(msgspec.structs.replace(child, process=home(child.id, shards)) for child in children)
     return Tree(housed, dict(checks.names()))
@@ -129,7 +151,9 @@ def home(id: str, shards: int) -> str:
 
 
 def service_id(service: VirtualServer) -> str:
-    """``vs/10.0.0.1:80:tcp``, ``vs/[::1]:80:udp``, ``vs/fwmark:7``."""
+    """``vs/10.0.0.1:80:tcp``, ``vs/[::1]:80:udp``, ``vs/fwmark:7``, ``vs/group:web:tcp``."""
+    if service.group:
+        return f"vs/group:{service.group}:{service.protocol}"
     if service.fwmark:
         return f"vs/fwmark:{service.fwmark}" + (":6" if service.family == 6 else "")
     return f"vs/{endpoint(service.address, service.port)}:{service.protocol}"
@@ -144,7 +168,7 @@ def _server_specs(service: VirtualServer, checks: Checks, default: Identity) -> 
         yield RealServerSpec(
             _server_id(service, server),
             server.weight,
-            tuple(dict.fromkeys(checks.follow(name, server) for name in server.checkers)),
+            tuple(dict.fromkeys(_followed(server, checks))),
             server.alpha,
             service.omega,
             program(server.notify_up, default),
@@ -152,37 +176,66 @@ def _server_specs(service: VirtualServer, checks: Checks, default: Identity) -> 
         )
 
 
+def _followed(server: RealServer, checks: Checks) -> Iterable[str]:
+    """The ids of the checks that a server names, and of its own."""
+    yield from (checks.follow(name, server) for name in server.checkers)
+    yield from (checks.own(check, server) for check in server.checks)
+
+
 def _server_id(service: VirtualServer, server: RealServer) -> str:
     return f"{service_id(service)}/rs/{endpoint(server.address, server.port)}"
 
 
-def _service(service: VirtualServer, default: Identity) -> Child:
+def _keys(service: VirtualServer) -> tuple[ServiceKey, ...]:
+    """The services that a virtual server is: one, or those of its group."""
+    if not service.group:
+        return (ServiceKey(service.family, service.address, service.port, service.protocol, service.fwmark),)
+    return tuple(
+        ServiceKey(each.family, each.address, each.port, "" if each.fwmark else service.protocol, each.fwmark)
+        for each in service.entries
+    )
+
+
+def _service(service: VirtualServer, default: Identity, heals: bool) -> Child:
+    first, *more = _keys(service)
     roster = Roster(
         Service(
-            ServiceKey(service.family, service.address, service.port, service.protocol, service.fwmark),
+            first,
             service.scheduler,
             service.flags,
             service.persistence_timeout,
             service.persistence_prefix,
+            service.persistence_engine,
         ),
         tuple(Member(_server_id(service, s), _destination(s), s.inhibit_on_failure) for s in service.real_servers),
         _sorry(service),
         Quorum(service.quorum, service.hysteresis),
+        tuple(more),
     )
     up, down = program(service.quorum_up, default), program(service.quorum_down, default)
-    spec = ServiceSpec(service_id(service), roster, up, down, service.omega)
+    spec = ServiceSpec(service_id(service), roster, up, down, service.omega, heals)
     return Child(spec.id, IpvsActor, (spec,), ("plane",))
 
 
 def _destination(server: RealServer) -> Destination:
-    return Destination(server.address, server.port, server.weight, server.method, server.uthreshold, server.lthreshold)
+    wrapped = server.tunnel
+    return Destination(
+        server.address,
+        server.port,
+        server.weight,
+        server.method,
+        server.uthreshold,
+        server.lthreshold,
+        Tunnel(wrapped.kind, wrapped.port, wrapped.checksum),
+    )
 
 
 def _sorry(service: VirtualServer) -> Sorry | None:
     sorry = service.sorry_server
     if sorry is None:
         return None
-    return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method), sorry.inhibit)
+    tunnel = Tunnel(sorry.tunnel.kind, sorry.tunnel.port, sorry.tunnel.checksum)
+    return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method, tunnel=tunnel), sorry.inhibit)
 
 
 def _check(checker: Checker, server: RealServer | None, place: Place) -> CheckerSpec:
@@ -190,34 +243,56 @@ def _check(checker: Checker, server: RealServer | None, place: Place) -> Checker
     whole = server is None or (checker.connect_ip is not None and checker.connect_port is not None)
     address = checker.connect_ip or (server.address if server else "")
     port = checker.connect_port or (server.port if server else 0)
-    given = _settings(checker, None if whole else server)
-    retry = given("retry", RETRY)
+    id = f"check/{checker.name}" if whole else f"check/{checker.name}@{endpoint(address, port)}"
+    return _spec(checker, id, (address, port), None if whole else server, checker.init, place)
+
+
+def _own(check: InlineCheck, server: RealServer, place: Place) -> CheckerSpec:
+    """A check that a server has for itself: it is up until a result says otherwise, unless that is to be ``alpha``."""
+    address, port = check.connect_ip or server.address, check.connect_port or server.port
+    alpha = server.alpha if check.alpha is None else check.alpha
+    id = f"check/{check.keyword}@{endpoint(server.address, server.port)}"
+    return _spec(check, id, (address, port), server, "unknown" if alpha else "up", place, OWN.get(check.keyword, {}))
+
+
+def _spec(
+    checker: Check,
+    id: str,
+    target: tuple[str, int],
+    server: RealServer | None,
+    init: str,
+    place: Place,
+    usual: Mapping[str, float] = MappingProxyType({}),
+) -> CheckerSpec:
+    """What ``server`` says goes before what is ``usual``, and that before the defaults of all."""
+    given = _settings(checker, server)
+    retry = given("retry", usual.get("retry", RETRY))
     interval = given("delay_loop", DELAY_LOOP)
     return CheckerSpec(
-        id=f"check/{checker.name}" if whole else f"check/{checker.name}@{endpoint(address, port)}",
+        id=id,
         keyword=checker.keyword,
         threaded=checker.threaded,
-        address=address,
-        port=port,
+        address=target[0],
+        port=target[1],
         timeout=given("connect_timeout", CONNECT_TIMEOUT),
         interval=interval,
-        retry_interval=given("delay_before_retry", DELAY_BEFORE_RETRY),
+        retry_interval=given("delay_before_retry", usual.get("delay_before_retry", DELAY_BEFORE_RETRY)),
         warmup=given("warmup", min(WARMUP, interval)),
         jitter=checker.jitter / 100,
         debounce=Debounce(checker.rise, checker.fall or int(retry) + 1),
-        init=checker.init,
+        init=init,
         bindto=checker.bindto or "",
         bind_port=checker.bind_port or 0,
         fwmark=checker.fwmark,
         tos=checker.tos,
         interface=checker.bind_if,
-        options=_options(checker, None if whole else server),
+        options=_options(checker, server),
         origin=place.origin,
         edition=place.edition,
     )
 
 
-def _settings(checker: Checker, server: RealServer | None) -> Callable[[str, float], float]:
+def _settings(checker: Check, server: RealServer | None) -> Callable[[str, float], float]:
     def given(name: str, default: float) -> float:
         own = getattr(checker, name)
         inherited = getattr(server, name, None) if server else None
@@ -226,7 +301,7 @@ def _settings(checker: Checker, server: RealServer | None) -> Callable[[str, flo
     return given
 
 
-def _options(checker: Checker, server: RealServer | None) -> tuple[tuple[str, object], ...]:
+def _options(checker: Check, server: RealServer | None) -> tuple[tuple[str, object], ...]:
     if server is None or not server.virtualhost:
         return checker.options
     return tuple(

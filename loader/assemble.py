@@ -2,21 +2,32 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
-from loader.cache import Cache, Entry
+from loader.cache import Cache, Entry, Identity, Reference
 from loader.decode import Decoder
 from loader.diagnostics import Mark, Problem, Severity, did_you_mean, error, shown, warning
 from loader.draft import Draft
 from loader.fields import Block
 from loader.grammar import Statement, flaws, words
+from loader.groups import joined, keys, misfits, virtual_server_group
 from loader.includes import Reader, Secret
 from loader.meaning import PREFIXES, checker, global_defs
 from loader.mentions import identities, references
-from loader.model import Checker, Config, GlobalDefs, VirtualServer, VrrpInstance, VrrpSyncGroup
-from loader.names import CHECKER, GROUP, INSTANCE, Names
-from loader.schema import Plan, plan_of, plugin_plan
+from loader.model import (
+    Checker,
+    Config,
+    GlobalDefs,
+    InlineCheck,
+    VirtualServer,
+    VirtualServerGroup,
+    VrrpInstance,
+    VrrpSyncGroup,
+)
+from loader.names import CHECKER, GROUP, INSTANCE, POOL, Names
+from loader.schema import Plan, plan_of, plugin_plan, with_blocks
 from loader.services import virtual_server
 from loader.source import Position, Source
 from loader.unused import UNUSED
@@ -34,6 +45,9 @@ SERVICE = plan_of(VirtualServer, "virtual_server")
 ROUTER = plan_of(VrrpInstance, INSTANCE)
 SYNC_GROUP = plan_of(VrrpSyncGroup, GROUP)
 STATIC = plan_of(StaticAddresses, "static_ipaddress")
+SERVICES = plan_of(VirtualServerGroup, POOL)
+LISTED = (STATIC, SERVICES)
+"""All of such a block is one statement with a list."""
 
 
 class Assembly:
@@ -77,6 +91,10 @@ class Assembly:
                 folder = PurePath(self._file(statement)).parent
                 said["plugin_checker_location"] = str(folder / said["plugin_checker_location"])
                 where = draft.where("plugin_checker_location").within(statement.offset, self._file(statement))
+            daemon = said.get("lvs_sync_daemon")
+            if daemon and daemon.instance:
+                place = draft.body.places["lvs_sync_daemon"]
+                self._names.refer(Reference(daemon.instance, place, 0, "", INSTANCE, member=False), statement)
             self._place(draft.problems, statement)
             fields = fields | said | {"at": fields.get("at", self._position(statement))}
         return GlobalDefs(**fields), where
@@ -84,14 +102,19 @@ class Assembly:
     def _rest(self, defs: GlobalDefs, found: list[Statement], blocks: Mapping[str, Block]) -> Config:
         """All other blocks, and what they say of each other."""
         self._hints.update({bare: f"declare RT_{bare} NAME {{ ... }}, and name it in 'checkers'" for bare in blocks})
+        service = _service(tuple(blocks.values()))
         plans = {p + bare: plugin_plan(Checker, p + bare, block) for bare, block in blocks.items() for p in PREFIXES}
-        plans |= {plan.title: plan for plan in (SERVICE, ROUTER, SYNC_GROUP, STATIC)}
+        plans |= {plan.title: plan for plan in (service, ROUTER, SYNC_GROUP, *LISTED)}
         self._cache.begin(self._users)
         values: dict[type[Any], list[Any]] = {plan.built: [] for plan in plans.values() if plan.built}
+        blocks_of: list[Statement] = []
         for statement in found:
             value = self._block(plans, statement, defs)
             if value is not None:
                 values[type(value)].append(value)
+                blocks_of += [statement] if type(value) is VirtualServer else []
+        groups = {group.name: group for group in values[VirtualServerGroup]}
+        services = [self._joined(groups, *each) for each in zip(values[VirtualServer], blocks_of, strict=True)]
         checkers: list[Checker] = values.get(Checker, [])
         if self._reader.is_whole:
             self._names.follow()
@@ -105,16 +128,30 @@ class Assembly:
         return Config(
             defs,
             tuple(checkers),
-            tuple(values[VirtualServer]),
+            tuple(services),
             tuple(values[VrrpInstance]),
             tuple(values[VrrpSyncGroup]),
             tuple(dict.fromkeys(statics)),
         )
 
+    def _joined(
+        self, groups: Mapping[str, VirtualServerGroup], service: VirtualServer, block: Statement
+    ) -> VirtualServer:
+        """A service of a group with the services that it is; each of these has to be the only one of its kind."""
+        group = groups.get(service.group)
+        if group is None:  # there is none, or that is an error
+            return service
+        whole, mark = joined(service, group), Statement(block.text, 0).mark_of(1, 2)
+        self._place([error(text, mark) for text in misfits(whole)], block)
+        for key, title in keys(whole):
+            message = f"{title} of the group {shown(group.name)} is declared twice"
+            self._names.take(Identity(key, message, mark), block)
+        return whole
+
     def _block(self, plans: Mapping[str, Plan], statement: Statement, defs: GlobalDefs) -> Any:
         """The value of a top-level block, None when it has errors."""
         title = _first(statement)
-        kind = title if title in (INSTANCE, GROUP) else CHECKER if title[:3] in PREFIXES else ""
+        kind = title if title in (INSTANCE, GROUP, POOL) else CHECKER if title[:3] in PREFIXES else ""
         for name in words(statement.text)[1:2] if kind else ():
             self._names.declare(kind, name, statement)
         plan = plans.get(title)
@@ -159,12 +196,14 @@ class Assembly:
 
     def _meaning(self, draft: Draft, text: str, defs: GlobalDefs) -> dict[str, Any]:
         """The fields of a block, by the rules of its kind."""
-        if draft.plan is SERVICE:
+        if draft.plan.built is VirtualServer:
             return virtual_server(draft, self._placer(draft, text))
         if draft.plan is ROUTER:
             return vrrp_instance(draft, defs, self._key)
         if draft.plan is SYNC_GROUP:
             return sync_group(draft)
+        if draft.plan is SERVICES:
+            return virtual_server_group(draft)
         return static_addresses(draft) if draft.plan is STATIC else checker(draft)
 
     def _key(self, path: str, file: str) -> Secret:
@@ -173,8 +212,7 @@ class Assembly:
     def _draft(self, plan: Plan, statement: Statement) -> Draft:
         """A top-level block, decoded with its marks counted from its own first character."""
         relative = Statement(statement.text, 0, statement.body, statement.inside - statement.offset)
-        if plan is STATIC:
-            # All of it is one statement with a list: what encloses it has no words of its own.
+        if plan in LISTED:  # what encloses the list has no words of its own
             relative = Statement(plan.title, 0, self._text(statement), 0)
         return self._decoder.block(plan, relative, statement.origin or (self._path,))
 
@@ -204,6 +242,13 @@ class Assembly:
 
     def _place(self, problems: tuple[Problem, ...] | list[Problem], statement: Statement) -> None:
         self.problems += [problem.within(statement.offset, self._file(statement)) for problem in problems]
+
+
+@lru_cache(maxsize=4)
+def _service(blocks: tuple[Block, ...]) -> Plan:
+    """The plan of a virtual server whose real servers may have checks of their own; the same for the same plugins, by
+    which the cache knows it."""
+    return with_blocks(SERVICE, "real_server", InlineCheck, blocks)
 
 
 def _first(statement: Statement) -> str:

@@ -13,6 +13,7 @@ class Reference(NamedTuple):
 
     ``kind`` is what it names, and ``nth`` which of the same names in the statement it is. ``alone``: the block has no
     address that could complete a checker's own. ``whole``: the statement is the block itself.
+    ``member``: an instance is put into the group that names it.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Reference(NamedTuple):
     alone: bool = False
     nth: int = 0
     whole: bool = False
+    member: bool = True
 
 
 class Identity(NamedTuple):

@@ -154,6 +154,8 @@ class Decoder:
             return _surplus(keyword.usage, given[1], 1)
         if len(given) == 1:
             return _alone(keyword, given[0])
+        if keyword.kind == "marked":
+            return _marked(keyword, given[1:])
         if keyword.kind in LISTS:
             return kinds.several(keyword, given[1:])
         if keyword.kind == "script":
@@ -234,6 +236,31 @@ def _arguments(slots: Sequence[Keyword], given: Sequence[str], index: int, usage
             return value
         found.append(value)
     return tuple(found)
+
+
+def _marked(keyword: Keyword, given: Sequence[str]) -> tuple[object, ...] | Fault:
+    """Words behind their markers wherever these are, the others in order; defaults for the rest, or a `Fault`."""
+    markers = {word: slot for slot in keyword.options for word in (slot.marker, *slot.aliases) if word}
+    plain = [slot for slot in keyword.options if not slot.marker]
+    found: dict[str, object] = {}
+    index = 1
+    while index <= len(given):
+        word = given[index - 1]
+        slot = markers.get(word) or next((each for each in plain if each.name not in found), None)
+        if slot is None or slot.name in found:
+            return _surplus(keyword.usage, word, index)
+        index += word in markers
+        if index > len(given):
+            return Fault(f"{shown(word)} needs a value", index - 1, f"expected {keyword.usage}")
+        value = kinds.scalar(slot, given[index - 1], index)
+        if isinstance(value, Fault):
+            return value
+        found[slot.name] = value
+        index += 1
+    missing = next((slot.name for slot in plain if slot.required and slot.name not in found), "")
+    if missing:
+        return Fault(f"{missing} is missing", 0, f"expected {keyword.usage}")
+    return tuple(found.get(slot.name, slot.default) for slot in keyword.options)
 
 
 def _alone(keyword: Keyword, word: str) -> object:

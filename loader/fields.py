@@ -23,6 +23,7 @@ Kind = Literal[
     "pattern",
     "script",
     "arguments",
+    "marked",
     "rows",
     "block",
 ]
@@ -32,7 +33,8 @@ Kind = Literal[
 ``flag`` bare only, and means ``bare`` · ``address`` canonical text · ``network`` an address with its prefix length, all
 bits of it if unsaid, tuple · ``port`` 1..65535 · ``prefix`` a length or an IPv4 netmask, int · ``words`` on the line or
 in braces, tuple · ``ranges`` N and N-M, tuple of (first, last) · ``pattern`` a regular expression that compiles, str ·
-``script`` a `Script` · ``arguments`` words in the order of ``options``, tuple · ``rows`` on the line or
+``script`` a `Script` · ``arguments`` words in the order of ``options``, tuple · ``marked`` the same, but those with a
+``marker`` stand behind it, wherever that is · ``rows`` on the line or
 one a line in braces, each a value and then its own ``options``, tuple of `loader.rows.Row` · ``block`` tuple of
 (name, value).
 """
@@ -91,6 +93,8 @@ class Keyword(msgspec.Struct, frozen=True):
         if self.kind == "rows":
             first, *others = self.options
             return " ".join([FORMS[first.kind], *(f"[{option.usage}]" for option in others), "..."])
+        if self.kind == "marked":
+            return " ".join(option.as_marked for option in self.options)
         if self.kind == "arguments":
             return " ".join(option.as_argument for option in self.options)
         form = f"{'|'.join(self.choices) or FORMS[self.kind]} {self.limits}".strip()
@@ -103,6 +107,14 @@ class Keyword(msgspec.Struct, frozen=True):
         if self.marker:
             return f"{self.marker} {FORMS[self.kind]}"
         return self.name.upper() if self.required else f"[{self.name.upper()}]"
+
+    @property
+    def as_marked(self) -> str:
+        """How it is written as one of several words of which some have markers: ``NAT|DR|TUN``, ``[id N (0..255)]``."""
+        own = "|".join(self.choices)
+        if not self.marker:
+            return own or self.name.upper() if self.required else f"[{own or self.name.upper()}]"
+        return f"[{self.marker} {own or f'{FORMS[self.kind]} {self.limits}'.rstrip()}]"
 
     @property
     def limits(self) -> str:
@@ -138,6 +150,7 @@ FORMS: dict[str, str] = {
     "pattern": "REGEX",
     "script": '"COMMAND" [USER [GROUP]]',
     "arguments": "",
+    "marked": "",
     "rows": "",
     "block": "{ ... }",
 }

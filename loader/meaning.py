@@ -9,7 +9,7 @@ from typing import Any
 from loader.decode import options
 from loader.diagnostics import shown
 from loader.draft import Draft
-from loader.model import Identity, Relay
+from loader.model import Identity, Relay, SyncDaemon, Timeouts
 from loader.values import family, is_multicast
 
 PREFIXES = {"RT_": False, "TH_": True}
@@ -27,6 +27,12 @@ def global_defs(draft: Draft, users: frozenset[str]) -> dict[str, Any]:
         if users and user not in users:
             draft.error("script_user", f"no user {shown(user)} on this machine")
         fields["script_user"] = Identity(user, glued or second.removeprefix(":"))
+    if "lvs_timeouts" in fields:
+        fields["lvs_timeouts"] = Timeouts(*fields["lvs_timeouts"])
+    if "lvs_sync_daemon" in fields:
+        fields["lvs_sync_daemon"] = daemon = SyncDaemon(*fields["lvs_sync_daemon"])
+        if daemon.group and not is_multicast(daemon.group):
+            draft.error("lvs_sync_daemon", f"{daemon.group} is not a multicast address")
     for key in ("vrrp_cpu_affinity", "checker_cpu_affinity"):
         if key in fields:
             fields[key] = tuple(map(int, fields[key]))
@@ -39,7 +45,9 @@ def global_defs(draft: Draft, users: frozenset[str]) -> dict[str, Any]:
 def checker(draft: Draft) -> dict[str, Any]:
     """The fields of a checker: tries become failures, the plugin's options one tuple."""
     fields = {key: value for key, value in draft.values.items() if not key.startswith("option ")}
-    fields["keyword"], fields["threaded"] = draft.plan.title[3:], PREFIXES[draft.plan.title[:3]]
+    title = draft.plan.title
+    threaded = PREFIXES.get(title[:3])
+    fields["keyword"], fields["threaded"] = title if threaded is None else title[3:], bool(threaded)
     fields["options"] = options(draft)
     if "retry" in fields:
         _agree(draft, fields["retry"] + 1, fields.get("fall"))

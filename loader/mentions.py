@@ -38,6 +38,8 @@ def references(draft: Draft) -> Iterator[Reference]:
     for server in draft.values.get("real_servers", ()):
         for name in server.values.get("checkers", ()):
             yield Reference(name, server.body.places["checkers"], server.head.inside, server.head.file)
+    if name := draft.values.get("group"):
+        yield Reference(name, draft.head, 0, "", "virtual_server_group", whole=True)
     members: list[str] = []
     for name in draft.values.get("members", ()):
         place = draft.body.places["members"]

@@ -7,7 +7,8 @@ To add a block is to add a dataclass here, and its rules (if it has any) to `loa
 from dataclasses import dataclass
 
 from loader.fields import MONTH, TICK
-from loader.schema import argument, beside, common_words, derived, flags, nested, option, position
+from loader.ipvs_model import Entry, Forwarding, IpvsDefaults, SyncDaemon, Timeouts, Tunnel, VirtualServerGroup
+from loader.schema import argument, beside, common_words, derived, flags, marked, nested, option, position
 from loader.scripts import Script
 from loader.source import Position
 from loader.vrrp_model import (
@@ -18,7 +19,6 @@ from loader.vrrp_model import (
     Tracked,
     UnicastPeer,
     VirtualAddress,
-    VrrpDefaults,
     VrrpInstance,
     VrrpSyncGroup,
 )
@@ -29,6 +29,8 @@ __all__ = [
     "Authentication",
     "Checker",
     "Config",
+    "Entry",
+    "Forwarding",
     "GlobalDefs",
     "HmacKey",
     "Identity",
@@ -37,10 +39,14 @@ __all__ = [
     "Relay",
     "Script",
     "SorryServer",
+    "SyncDaemon",
+    "Timeouts",
     "Tracked",
+    "Tunnel",
     "UnicastPeer",
     "VirtualAddress",
     "VirtualServer",
+    "VirtualServerGroup",
     "VrrpInstance",
     "VrrpSyncGroup",
 ]
@@ -48,7 +54,6 @@ __all__ = [
 TRIES = 99
 """Most tries after the first: a checker falls after at most 100 failures."""
 HEAVIEST = 2_147_483_647
-METHODS = ("NAT", "DR", "TUN")
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos")
 
 
@@ -69,7 +74,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalDefs(VrrpDefaults):
+class GlobalDefs(IpvsDefaults):
     """``global_defs``: what concerns the whole program. Several of them add up."""
 
     router_id: str = option("str", "", aliases=("lvs_id",), help="this machine in mails; the host name if empty")
@@ -103,15 +108,14 @@ class CheckSettings:
     warmup: float | None = option("seconds", None, min=0, max=MONTH, unit="s", help="longest wait before the first")
 
 
-@dataclass(frozen=True, slots=True)
-class Checker(CheckSettings):
-    """A named check, ``RT_KEYWORD NAME`` on the event loop or ``TH_KEYWORD NAME`` in a native thread (``threaded``).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check(CheckSettings):
+    """What a check is, whoever declares it. ``threaded``: in a native thread.
 
     ``options`` are the plugin's, all of them, in its order, defaults filled in; inner blocks look the same.
-    ``connect_ip`` and ``connect_port`` are None where the target is whatever real server names the checker.
+    ``connect_ip`` and ``connect_port`` are None where the target is that of a real server.
     """
 
-    name: str = argument("str")
     keyword: str = derived("")
     threaded: bool = derived(False)
     connect_ip: str | None = option("address", None, help="address to check instead of the real server's")
@@ -125,9 +129,27 @@ class Checker(CheckSettings):
     rise: int = option("int", 1, min=1, max=TRIES + 1, help="successes in a row before the check is up")
     fall: int | None = option("int", None, min=1, max=TRIES + 1, help="failures in a row before the check is down")
     jitter: float = option("float", 10.0, min=0, max=50, unit="percent", help="random part of the time between checks")
-    init: str = option("str", "unknown", choices=("unknown", "up", "down", "last"), help="before the first result")
     options: tuple[tuple[str, object], ...] = derived(())
     at: Position = position()
+
+
+@dataclass(frozen=True, slots=True)
+class Checker(Check):
+    """A named check, ``RT_KEYWORD NAME`` on the event loop or ``TH_KEYWORD NAME`` in a native thread."""
+
+    name: str = argument("str")
+    init: str = option("str", "unknown", choices=("unknown", "up", "down", "last"), help="before the first result")
+
+
+@dataclass(frozen=True, slots=True)
+class InlineCheck(Check):
+    """keepalived's own kind: ``KEYWORD { ... }`` in a real_server, for that server alone.
+
+    What it leaves unsaid comes from the server, then from keepalived's defaults for its keyword.
+    """
+
+    alpha: bool | None = option("bool", None, bare=True, help="down until it says otherwise; the server's if unsaid")
+    log_all_failures: bool = option("bool", False, bare=True, help="taken, and of no effect: every change is logged")
 
 
 COMMON = common_words(Checker)
@@ -140,7 +162,8 @@ class SorryServer:
 
     address: str = argument("address")
     port: int = argument("port", 0)
-    method: str = option("str", "NAT", name="sorry_server_lvs_method", choices=METHODS, help="the service's if unsaid")
+    method: str = marked("sorry_server_lvs_method", Forwarding, "NAT", help="the service's if unsaid")
+    tunnel: Tunnel = derived(Tunnel())
     inhibit: bool = option("bool", False, name="sorry_server_inhibit", bare=True, help="weight 0 instead of removal")
 
 
@@ -150,7 +173,8 @@ class ServerSettings(CheckSettings):
 
     retry: int | None = option("int", None, min=1, max=TRIES, help="tries after a failure before the check is down")
     inhibit_on_failure: bool = option("bool", False, bare=True, help="weight 0 instead of removal on failure")
-    method: str = option("str", "NAT", name="lb_kind", aliases=("lvs_method",), choices=METHODS, help="forwarding")
+    method: str = marked("lb_kind", Forwarding, "NAT", said="NAT", aliases=("lvs_method",), help="forwarding")
+    tunnel: Tunnel = derived(Tunnel())
     alpha: bool = option("bool", False, bare=True, help="down until a check says otherwise")
     virtualhost: str | None = option("str", None, help="host name that checks ask for")
 
@@ -168,6 +192,7 @@ class RealServer(ServerSettings):
     notify_up: Script | None = option("script", None, help="run when the server comes up")
     notify_down: Script | None = option("script", None, help="run when it goes down")
     checkers: tuple[str, ...] = option("words", (), help="names of the checkers it follows")
+    checks: tuple[InlineCheck, ...] = derived(())
     uthreshold: int = option("int", 0, min=0, max=4_294_967_295, help="connections at which it takes no more")
     lthreshold: int = option("int", 0, min=0, max=4_294_967_295, help="connections at which it takes them again")
     at: Position = position()
@@ -175,7 +200,8 @@ class RealServer(ServerSettings):
 
 @dataclass(frozen=True, slots=True)
 class VirtualServer(ServerSettings):
-    """A service: an address, port and protocol, or a firewall mark with ``address`` and ``protocol`` empty.
+    """A service: an address, port and protocol, or a firewall mark with ``address`` and ``protocol`` empty, or all of
+    ``entries`` of the ``group``, with ``address`` empty.
 
     ``family`` is 4 or 6, ``persistence_timeout`` in seconds (0 is off), ``persistence_prefix`` a prefix length or None.
     """
@@ -183,6 +209,7 @@ class VirtualServer(ServerSettings):
     address: str = argument("address")
     port: int = argument("int", 0, min=0, max=65535)
     fwmark: int = argument("int", 0, min=1, max=4_294_967_295, marker="fwmark")
+    group: str = argument("str", "", marker="group")
     family: int = option("str", 4, name="ip_family", choices=("inet", "inet6"), help="family of a firewall mark")
     protocol: str = option("str", "tcp", choices=("TCP", "UDP", "SCTP"), help="transport protocol")
     scheduler: str = option("str", "wlc", name="lb_algo", aliases=("lvs_sched",), choices=SCHEDULERS, help="scheduler")
@@ -198,6 +225,7 @@ class VirtualServer(ServerSettings):
     )
     persistence_timeout: int = option("int", 0, min=1, max=MONTH, bare=360, unit="s", help="how long clients stick")
     persistence_prefix: int | None = option("prefix", None, name="persistence_granularity", help="prefix of clients")
+    persistence_engine: str = option("str", "", choices=("sip",), help="clients stick by the Call-ID of SIP")
     weight: int = option("int", 1, min=1, max=HEAVIEST, help="weight of real servers that give none")
     quorum: int = option("int", 1, min=1, max=HEAVIEST, help="sum of live weights that the service needs")
     hysteresis: int = option("int", 0, min=0, max=HEAVIEST, help="dead band on both sides of the quorum")
@@ -206,6 +234,7 @@ class VirtualServer(ServerSettings):
     sorry_server: SorryServer | None = beside("sorry_server", SorryServer, help="serves when quorum is lost")
     omega: bool = option("bool", False, bare=True, help="at stop, run the notifications of going down")
     real_servers: tuple[RealServer, ...] = nested("real_server", RealServer, help="a server of the pool")
+    entries: tuple[Entry, ...] = derived(())
     at: Position = position()
 
 

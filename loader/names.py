@@ -8,7 +8,7 @@ from loader.grammar import Statement, list_parts, words
 from loader.mentions import INTERFACE
 from loader.model import Checker, VrrpInstance, VrrpSyncGroup
 
-CHECKER, INSTANCE, GROUP = "checker", "vrrp_instance", "vrrp_sync_group"
+CHECKER, INSTANCE, GROUP, POOL = "checker", "vrrp_instance", "vrrp_sync_group", "virtual_server_group"
 
 
 class Names:
@@ -21,7 +21,7 @@ class Names:
         self._interfaces = interfaces
         self.problems: list[Problem] = []
         self._path = path
-        self._declared: dict[str, dict[str, Statement]] = {CHECKER: {}, INSTANCE: {}, GROUP: {}}
+        self._declared: dict[str, dict[str, Statement]] = {CHECKER: {}, INSTANCE: {}, GROUP: {}, POOL: {}}
         self._taken: dict[tuple[object, ...], Mark] = {}
         self._references: list[tuple[Reference, Statement]] = []
 
@@ -72,7 +72,8 @@ class Names:
         grouped: dict[str, tuple[Reference, Statement]] = {}
         for member in self._references:
             name = member[0].name
-            if member[0].kind == INSTANCE and grouped.setdefault(name, member) is not member:
+            is_member = member[0].kind == INSTANCE and member[0].member
+            if is_member and grouped.setdefault(name, member) is not member:
                 marks = self._spot(*member), self._spot(*grouped[name])
                 self._twice(f"{shown(name)} is in a group already", *marks, "first put there here")
 

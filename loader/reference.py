@@ -4,7 +4,16 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from loader.fields import Block, Keyword
-from loader.model import Checker, GlobalDefs, RealServer, VirtualServer, VrrpInstance, VrrpSyncGroup
+from loader.model import (
+    Checker,
+    GlobalDefs,
+    InlineCheck,
+    RealServer,
+    VirtualServer,
+    VirtualServerGroup,
+    VrrpInstance,
+    VrrpSyncGroup,
+)
 from loader.schema import Plan, plan_of
 from loader.unused import UNUSED
 from loader.vrrp_model import Authentication, AuthHmac, StaticAddresses
@@ -13,7 +22,9 @@ from loader.vrrp_model import Authentication, AuthHmac, StaticAddresses
 def reference(blocks: Iterable[Block]) -> str:
     """Markdown: a section for every block, a line for every keyword; ``blocks`` are the checker plugins'."""
     plans = [plan_of(GlobalDefs, "global_defs"), plan_of(VirtualServer, "virtual_server")]
+    plans += [plan_of(VirtualServerGroup, "virtual_server_group")]
     plans += [plan_of(RealServer, "real_server"), plan_of(Checker, "RT_KEYWORD")]
+    plans += [plan_of(InlineCheck, "KEYWORD")]
     plans += [plan_of(VrrpInstance, "vrrp_instance"), plan_of(Authentication, "authentication")]
     plans += [plan_of(AuthHmac, "auth_hmac")]
     plans += [plan_of(VrrpSyncGroup, "vrrp_sync_group"), plan_of(StaticAddresses, "static_ipaddress")]

@@ -1,7 +1,7 @@
 """From declarations to decode plans: what a block's words may be, compiled once per block. Pure.
 
 A block is one frozen dataclass whose fields are made by `option`, `switch`, `argument`, `nested`,
-`inner`, `rows`, `beside`, `flags`, `derived`.
+`inner`, `rows`, `beside`, `marked`, `flags`, `derived`.
 """
 
 import dataclasses
@@ -16,6 +16,9 @@ from loader.source import Position
 from loader.values import default as typed_default
 
 KEY = "loader"
+
+INLINE = "inline "
+"""What the keys of plugins' blocks in a real server begin with."""
 
 Model = Any
 """A frozen dataclass whose fields were made here. (No more precise type is both hashable and known to have fields.)"""
@@ -105,6 +108,16 @@ def beside(name: str, group: type[Any], **more: Any) -> Any:
     return dataclasses.field(default=None, kw_only=True, metadata={KEY: ("beside", keyword, group)})
 
 
+def marked(name: str, group: type[Any], default: Any, **more: Any) -> Any:
+    """One statement with ``group``'s words: those with a marker behind it, in any order, the others in theirs.
+
+    Rules make a ``group`` of the tuple of all of them. Documentation calls the ``default`` what is ``said`` of it.
+    """
+    words = tuple(slot.keyword for field in dataclasses.fields(group) for slot in _slots(field))
+    keyword = Keyword(name, "marked", more.pop("said", None), options=words, **more)
+    return dataclasses.field(default=default, kw_only=True, metadata={KEY: ("option", keyword)})
+
+
 def flags(**helps: str) -> Any:
     """Bare keywords whose names are gathered in a tuple, in the order given here (``_`` in a name is ``-``)."""
     keywords = [Keyword(name.replace("_", "-"), "bool", False, bare=True, help=text) for name, text in helps.items()]
@@ -134,6 +147,23 @@ def plugin_plan(built: Model, title: str, block: Block) -> Plan:
     common = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
     own = [slot._replace(key=option_key(slot.key)) for slot in _option_slots(block.options)]
     return _plan(title, built, own + common, own)
+
+
+def with_blocks(plan: Plan, inside: str, built: Model, blocks: tuple[Block, ...]) -> Plan:
+    """The plan of a block whose inner block ``inside`` also takes those of plugins, any number of each.
+
+    Their drafts are gathered under ``inline KEYWORD``.
+    """
+    outer = plan.slots[inside]
+    assert outer.plan is not None
+    more = {block.keyword: _inline(built, block) for block in blocks if block.keyword not in outer.plan.slots}
+    inner = dataclasses.replace(outer.plan, slots={**outer.plan.slots, **more})
+    return dataclasses.replace(plan, slots={**plan.slots, inside: outer._replace(plan=inner)})
+
+
+def _inline(built: Model, block: Block) -> Slot:
+    keyword = Keyword(block.keyword, "block", (), repeated=True, help=block.help)
+    return Slot(f"{INLINE}{block.keyword}", keyword, "option", plugin_plan(built, block.keyword, block), gathers=True)
 
 
 def option_key(name: str) -> str:

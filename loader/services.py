@@ -6,7 +6,9 @@ from typing import Any
 from loader.diagnostics import Problem, error, shown, warning
 from loader.draft import Draft
 from loader.grammar import Statement
-from loader.model import RealServer, SorryServer
+from loader.meaning import checker
+from loader.model import Forwarding, InlineCheck, RealServer, SorryServer, Tunnel
+from loader.schema import INLINE
 from loader.source import Position
 from loader.values import family, is_multicast
 
@@ -20,6 +22,7 @@ INHERITED = (
     "weight",
     "inhibit_on_failure",
     "method",
+    "tunnel",
     "alpha",
     "virtualhost",
 )
@@ -36,6 +39,8 @@ def virtual_server(draft: Draft, place: Place) -> dict[str, Any]:
     """The fields of a virtual server, its real servers among them."""
     fields = {key: value for key, value in draft.values.items() if not key.startswith("sorry_server ")}
     fields.setdefault("address", "")
+    if "method" in fields:
+        draft.problems += [error(wrong, draft.where("method")) for wrong in _forward(fields)]
     servers: list[Draft] = fields.pop("real_servers", ())
     _family(draft, fields, servers)
     _protocol(draft, fields)
@@ -84,6 +89,8 @@ def _persistence(draft: Draft, fields: dict[str, Any]) -> None:
     longest = 32 if fields["family"] == 4 else 128
     if prefix is not None and prefix > longest:
         draft.error("persistence_prefix", f"an IPv{fields['family']} prefix has at most {longest} bits")
+    if fields.get("persistence_engine") and not draft.says("persistence_timeout"):
+        draft.warn("persistence_engine", "it does nothing without persistence_timeout", "add persistence_timeout")
     any_port = fields["address"] and not fields.get("port")
     if any_port and not draft.says("persistence_timeout"):
         message = f"a service for every port has to be persistent: {ANY_PORT_STICKS} seconds are taken"
@@ -109,14 +116,31 @@ def _sorry_server(draft: Draft, fields: dict[str, Any]) -> SorryServer | None:
     if not fields.get("sorry_server"):
         return None
     address, port = fields["sorry_server"]
-    method = extras.get("method", fields.get("method", "NAT"))
+    given = {key: fields[key] for key in ("method", "tunnel") if key in fields}
+    if "method" in extras:
+        draft.problems += [error(wrong, draft.where("sorry_server method")) for wrong in _forward(extras)]
+    extras = given | extras
+    method = extras.setdefault("method", "NAT")
     if problem := _misfit(fields, address, method):
         draft.error("sorry_server", problem)
     own_port = port if port and method == "NAT" else fields.get("port", 0)
     if port and port != own_port and fields["address"]:
         draft.warn("sorry_server", f"{method} cannot change the port: {own_port} is taken")
-    extras["method"] = method
     return SorryServer(address, own_port if fields["address"] else port, **extras)
+
+
+def _forward(fields: dict[str, Any]) -> list[str]:
+    """Parts the method, if one is given, from its tunnel; what is wrong with them."""
+    if "method" not in fields:
+        return []
+    given = Forwarding(*fields["method"])
+    checksum = "" if given.checksum == "nocsum" else given.checksum
+    fields["method"], fields["tunnel"] = given.method, Tunnel(given.kind, given.port, checksum)
+    if given.method != "TUN" and given != Forwarding(given.method):
+        return [f"{given.method} has no tunnel"]
+    if (given.kind == "gue") != bool(given.port):
+        return ["a gue tunnel needs a port" if given.kind == "gue" else f"{given.kind} has no port"]
+    return [f"{given.kind} has no checksums"] if given.kind == "ipip" and given.checksum else []
 
 
 def _misfit(service: dict[str, Any], address: str, method: str) -> str:
@@ -126,6 +150,20 @@ def _misfit(service: dict[str, Any], address: str, method: str) -> str:
     if family(address) != service["family"] and method != "TUN":
         return f"{address} cannot serve an IPv{service['family']} service by {method}"
     return ""
+
+
+def _checks(server: Draft, place: Place) -> tuple[tuple[InlineCheck, ...], list[Problem]]:
+    """The server's own checks, in order of their keywords, and what is wrong with them beyond each word of them."""
+    built: list[InlineCheck] = []
+    wrong: list[Problem] = []
+    for key in sorted(key for key in server.values if key.startswith(INLINE)):
+        for each in server.values[key]:
+            known = len(each.problems)
+            fields = checker(each)
+            found = each.problems[known:]
+            wrong += [server.out(problem) for problem in found]
+            built.append(InlineCheck(**fields, at=place(each.head)))
+    return tuple(built), wrong
 
 
 def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], place: Place) -> tuple[RealServer, ...]:
@@ -138,13 +176,16 @@ def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], pl
     for server in servers:
         if "address" not in server.values:
             continue
-        values = inherited | server.values
-        wrong = _server_problems(server, values, fields)
+        own = {key: value for key, value in server.values.items() if not key.startswith(INLINE)}
+        own["checks"], misdeclared = _checks(server, place)
+        wrong = [error(text, server.where("method")) for text in _forward(own)]
+        values = inherited | own
+        wrong += _server_problems(server, values, fields)
         key = values["address"], values["port"]
         if key in seen:
             message = f"real_server {key[0]} {key[1]} is in this virtual_server already"
             wrong.append(error(message, server.heading(), related=(("first declared here", seen[key].heading()),)))
-        draft.problems += [draft.out(problem) for problem in wrong]
+        draft.problems += [draft.out(problem) for problem in (*wrong, *misdeclared)]
         seen.setdefault(key, server)
         built.append(RealServer(**values, at=place(server.head)))
     return tuple(built)

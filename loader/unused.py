@@ -49,6 +49,13 @@ _INSTANCE = {
     "an instance is of the family of its addresses": "native_ipv6",
 }
 
+_SERVICE = {
+    _MAIL: "smtp_alert",
+    _SNMP: "snmp_name",
+    "the kernel sets it itself": "hashed",
+    "servers are checked wherever the address is": "ha_suspend",
+}
+
 _ROOT = {"the kernel tells of links": "linkbeat_interfaces"}
 
 
@@ -61,7 +68,7 @@ UNUSED: dict[str, dict[str, str]] = {
     "global_defs": _by_keyword(_GLOBALS),
     "vrrp_instance": _by_keyword(_INSTANCE),
     "vrrp_sync_group": _by_keyword({_MAIL: "smtp_alert"}),
-    "virtual_server": _by_keyword({_MAIL: "smtp_alert", _SNMP: "snmp_name"}),
+    "virtual_server": _by_keyword(_SERVICE),
     "real_server": _by_keyword({_MAIL: "smtp_alert", _SNMP: "snmp_name"}),
 }
 """Why a keyword means nothing, by the block that it stands in ("": none) and by its name."""

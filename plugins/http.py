@@ -65,16 +65,17 @@ class HttpGet:
         """How to encrypt: not at all."""
         return None
 
-    def _follow(self, target: Target, url: Url) -> "_Reply":
+    def _follow(self, target: Target, url: Url) -> "Reply":
         for _ in range(self.follow_redirects):
-            reply = self._fetch(target, url)
+            reply = self.fetch(target, url)
             if reply.status not in _REDIRECTS or not reply.location:
                 return reply
             url = _redirected(url, reply.location, self.tls(url) is not None)
-        return self._fetch(target, url)
+        return self.fetch(target, url)
 
-    def _fetch(self, target: Target, url: Url) -> "_Reply":
-        reply = _Reply(self.max_body)
+    def fetch(self, target: Target, url: Url) -> "Reply":
+        """The whole answer to one request, no redirect followed. Raises `Failed` for what is none, and OSError."""
+        reply = Reply(self.max_body)
         with target.connect(self.tls(url)) as sock:
             sock.sendall(self._request(target, url))
             while not reply.done:
@@ -108,12 +109,13 @@ class SslGet(HttpGet):
         return Tls(name, self.verify, self.ca, self.certificate, self.key)
 
 
-class _Reply:
-    """An answer while it arrives: the parser's callbacks, and the limits."""
+class Reply:
+    """An answer while it arrives: the parser's callbacks, and the limits. ``headers`` are in order."""
 
     def __init__(self, max_body: int) -> None:
         self.status = 0
         self.location = ""
+        self.headers: list[tuple[str, str]] = []
         self.done = False
         self._max_body = max_body
         self._parts: list[bytes] = []
@@ -124,6 +126,7 @@ class _Reply:
 
     @property
     def body(self) -> bytes:
+        """What has come of the body, chunks put together."""
         return b"".join(self._parts)
 
     def feed(self, data: bytes) -> None:
@@ -143,9 +146,11 @@ class _Reply:
 
     def on_message_begin(self) -> None:
         if not self.done:
-            self._framed, self.location = False, ""
+            self._framed, self.location, self.headers = False, "", []
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.done and not self._in_body:
+            self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
         name = name.lower()
         if name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()):
             self._framed = True
@@ -183,10 +188,15 @@ class _Reply:
         self.done = True
 
 
-def _judge(url: Url, reply: _Reply) -> None:
+def digest_of(body: bytes) -> str:
+    """What ``digest`` stands for: MD5 in hexadecimal, as keepalived has it. It proves nothing; it tells a change."""
+    return md5(body, usedforsecurity=False).hexdigest()
+
+
+def _judge(url: Url, reply: Reply) -> None:
     if not any(low <= reply.status <= high for low, high in url.status_code):
         raise Failed(f"status {reply.status}")
-    if url.digest and md5(reply.body, usedforsecurity=False).hexdigest() != url.digest.lower():
+    if url.digest and digest_of(reply.body) != url.digest.lower():
         raise Failed("the body's digest differs")
     if url.regex and _is_found(url.regex, reply.body) == url.regex_no_match:
         raise Failed(f"regex {'found' if url.regex_no_match else 'not found'} in the body")

@@ -27,6 +27,8 @@ from plugins.api.options import BadPlugin
 
 GROUP = "understudy.checkers"
 POINT = "entry point "
+ASIDE = ("_", ".", "test_", "conftest.")
+"""How the names of files begin that are no plugins."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ def origin_of(cls: type) -> str:
 def places(folders: Iterable[str | Path] = (), entry_points: bool = True) -> tuple[list[Place], list[Blame]]:
     """Where others than this package may declare checkers: files in ``folders`` in their order, installed packages.
 
-    A file whose name begins with ``_`` is left alone. Folders and files have to be root's, or the user's as whom this
-    runs, and nobody else's to write: what is in them will be run.
+    A file whose name begins with ``_`` or ``test_`` is left alone. Folders and files have to be root's, or the
+    user's as whom this runs, and nobody else's to write: what is in them will be run.
     """
     found: list[Place] = []
     blamed: list[Blame] = []
@@ -138,7 +140,7 @@ def _files(folder: Path, blamed: list[Blame]) -> list[Path]:
             return []
         reason = _danger(folder.stat())
         if not reason:
-            return sorted(path for path in folder.iterdir() if path.suffix == ".py" and path.name[0] not in "_.")
+            return sorted(path for path in folder.iterdir() if path.suffix == ".py" and not path.name.startswith(ASIDE))
         reason = f"not used: {reason}"
     except OSError as error:
         reason = f"cannot look for plugins here: {error.strerror}"

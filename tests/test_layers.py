@@ -19,6 +19,7 @@ EVERYTHING = ("*",)
 
 WIRING = ("main", "daemon", "configuration", "tree", "picture", "snapshot", "probing", "routers", "addressing")
 WIRING += ("census", "doors", "fleet", "process", "ports", "inside", "substitute", "catalogue")
+WIRING += ("ipvs_tree", "ipvs_view")
 ASSEMBLY = tuple(f"actors.{name}" for name in WIRING)
 """See everything, and are seen by each other alone."""
 
@@ -48,7 +49,12 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.control", ("actors.control_client",), None),
     ("actors.console", ("actors.control",), None),
     ("actors.ctl", ("actors.control_client", "actors.ctl_*"), {*sys.stdlib_module_names, "click"}),
+    ("actors.ctl_genhash", ("actors.ctl_view", "plugins.*"), {*sys.stdlib_module_names, "click", "rich"}),
+    ("actors.ctl_checker", ("actors.ctl_*", "loader.*", "plugins.*"), {*sys.stdlib_module_names, "click", "rich"}),
+    ("actors.ctl_trial", ("actors.ctl_view", "loader.*", "plugins.*"), {*sys.stdlib_module_names, "rich", "msgspec"}),
+    ("actors.ctl_draft", (), set(sys.stdlib_module_names)),
     ("actors.ctl_top", ("actors.control_client", "actors.ctl_view"), {*sys.stdlib_module_names, "rich"}),
+    ("actors.ctl_ipvs", ("actors.ctl_view",), set(sys.stdlib_module_names)),
     ("actors.ctl_view", (), {*sys.stdlib_module_names, "rich"}),
     ("actors.dump", ("actors.ctl_view",), None),
     ("actors.logs", ("actors.reports",), None),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from actors.core.status import ServerStatus, Verdict
-from actors.core.table import Destination, Pool, Service
+from actors.core.table import Destination, Pool, Service, ServiceKey
 
 
 class Quorum(msgspec.Struct, frozen=True):
@@ -42,12 +42,21 @@ class Sorry(msgspec.Struct, frozen=True):
 
 
 class Roster(msgspec.Struct, frozen=True):
-    """A virtual server as configured: the service, its members, its sorry server, its quorum."""
+    """A virtual server as configured: the service, its members, its sorry server, its quorum.
+
+    ``more`` are further services of a group, with the same attributes and the same members.
+    """
 
     service: Service
     members: tuple[Member, ...] = ()
     sorry: Sorry | None = None
     quorum: Quorum = Quorum()
+    more: tuple[ServiceKey, ...] = ()
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """All the services, one but for a group."""
+        return (self.service, *(msgspec.structs.replace(self.service, key=key) for key in self.more))
 
     @property
     def total(self) -> int:
@@ -87,6 +96,24 @@ def pool(roster: Roster, statuses: Statuses, quorum: bool) -> Pool:
         if destination is not None and (destination.weight or destination.key not in present):
             present[destination.key] = destination
     return Pool(roster.service, tuple(present.values()))
+
+
+def pools(roster: Roster, statuses: Statuses, quorum: bool) -> tuple[Pool, ...]:
+    """The `pool` of each service of the roster."""
+    first = pool(roster, statuses, quorum)
+    if not roster.more:
+        return (first,)
+    return tuple(
+        Pool(service, tuple(placed(destination, service.key) for destination in first.destinations))
+        for service in roster.services
+    )
+
+
+def placed(destination: Destination, key: ServiceKey) -> Destination:
+    """A server as a service of a group has it: where its port cannot be changed, or none is said, the service's."""
+    if not key.port or (destination.method == "NAT" and destination.port):
+        return destination
+    return msgspec.structs.replace(destination, port=key.port)
 
 
 def _is_up(member: Member, statuses: Statuses) -> bool:

@@ -8,6 +8,7 @@ from actors.core.status import (
     CheckStatus,
     ChildStatus,
     GroupStatus,
+    IpvsStatus,
     LinkStatus,
     Phase,
     ServerStatus,
@@ -37,6 +38,8 @@ def standing(status: AnyStatus | None) -> tuple[str, str]:
             return status.role, status.reason
         case AddressStatus():
             return "held" if status.held else "released", status.fault
+        case IpvsStatus():
+            return "FAULT" if status.fault else status.state, status.fault
         case LinkStatus():
             return "up" if status.up else "down", ""
     return "", ""

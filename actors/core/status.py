@@ -142,6 +142,17 @@ class DeviceStatus(Status, frozen=True):
     fault: str = ""
 
 
+class IpvsStatus(Status, frozen=True):
+    """Something of IPVS as a whole: how it is now, in words, and what keeps it from being as it should be.
+
+    ``before`` are the timeouts (tcp, tcpfin, udp) that are put back at the end, empty where there are none.
+    """
+
+    state: str = ""
+    before: tuple[int, ...] = ()
+    fault: str = ""
+
+
 AnyStatus = (
     CheckStatus
     | ServerStatus
@@ -152,4 +163,5 @@ AnyStatus = (
     | LinkStatus
     | AddressStatus
     | DeviceStatus
+    | IpvsStatus
 )

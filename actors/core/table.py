@@ -36,6 +36,17 @@ class Service(msgspec.Struct, frozen=True):
     persistence_engine: str = ""
 
 
+class Tunnel(msgspec.Struct, frozen=True):
+    """What the method TUN wraps packets in: ``ipip``, ``gue`` (UDP to ``port``) or ``gre``.
+
+    ``checksum`` is empty, ``csum`` or ``remcsum``.
+    """
+
+    kind: str = "ipip"
+    port: int = 0
+    checksum: str = ""
+
+
 class Destination(msgspec.Struct, frozen=True):
     """A real server of a service. ``method`` is NAT, DR or TUN; weight 0 takes no new connections (draining).
 
@@ -48,6 +59,7 @@ class Destination(msgspec.Struct, frozen=True):
     method: str = "NAT"
     upper: int = 0
     lower: int = 0
+    tunnel: Tunnel = Tunnel()
 
     @property
     def key(self) -> tuple[str, int]:
@@ -60,6 +72,32 @@ class Pool(msgspec.Struct, frozen=True):
 
     service: Service
     destinations: tuple[Destination, ...] = ()
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What a destination or a service carries now (connections), has carried since it was added (64 bits), and carries
+    a second."""
+
+    active: int = 0
+    inactive: int = 0
+    persistent: int = 0
+    connections: int = 0
+    packets_in: int = 0
+    packets_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    connection_rate: int = 0
+    packet_rate_in: int = 0
+    packet_rate_out: int = 0
+    byte_rate_in: int = 0
+    byte_rate_out: int = 0
+
+
+class Loads(msgspec.Struct, frozen=True):
+    """What a service carries, and each of its destinations by (address, port)."""
+
+    total: Load = Load()
+    servers: dict[tuple[str, int], Load] = {}
 
 
 class AddService(msgspec.Struct, frozen=True, tag=True):
@@ -134,6 +172,16 @@ def plan(desired: Pool | None, actual: Pool | None) -> tuple[Edit, ...]:
         *(EditDestination(key, d) for d in (*raised, *others)),
         *(DeleteDestination(key, d) for d in present.values() if d.key not in wanted),
     )
+
+
+def in_use(key: ServiceKey, load: Load) -> int:
+    """Open connections. IPVS counts datagram flows as inactive connections, TCP's closing ones too.
+
+    What a firewall mark carries is not known: there both count, so that none is taken for drained too early.
+    """
+    if key.fwmark:
+        return load.active + load.inactive
+    return load.inactive if key.protocol == "udp" else load.active
 
 
 def is_alike(one: Service, other: Service) -> bool:

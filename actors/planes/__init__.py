@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from actors.core.table import Edit, Pool, ServiceKey
+from actors.core.table import Edit, Loads, Pool, ServiceKey
+from actors.core.whole import Daemon, Timeouts
 
 
 class PlaneError(Exception):
@@ -17,6 +18,29 @@ class PlaneUnavailable(PlaneError):
         self.remedies = remedies
 
 
+class WholeTable(Protocol):
+    """What concerns IPVS as a whole. Every call may be made from any greenlet, waits cooperatively, and raises
+    `PlaneError`."""
+
+    def flush(self) -> None:
+        """Empty the table of all services, foreign ones too."""
+
+    def timeouts(self) -> Timeouts:
+        """When connections are forgotten, now."""
+
+    def set_timeouts(self, wanted: Timeouts) -> None:
+        """Set those that are not 0."""
+
+    def daemons(self) -> tuple[Daemon, ...]:
+        """The sync daemons that run, at most one of each state."""
+
+    def start(self, daemon: Daemon) -> None:
+        """Start one; refused while one of its state runs."""
+
+    def stop(self, state: str) -> None:
+        """Stop the one of that state; refused when there is none."""
+
+
 class DataPlane(Protocol):
     """Holds services and destinations. Every call may be made from any greenlet; calls wait cooperatively.
 
@@ -24,6 +48,10 @@ class DataPlane(Protocol):
     """
 
     name: str
+
+    @property
+    def whole(self) -> WholeTable | None:
+        """None where there is no IPVS."""
 
     def open(self) -> None:
         """Make ready; raises `PlaneUnavailable` when this machine cannot carry the plane."""
@@ -37,8 +65,11 @@ class DataPlane(Protocol):
     def apply(self, edit: Edit) -> None:
         """Carry out one edit."""
 
-    def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
-        """Open connections of each destination, by (address, port); for draining and for status."""
+    def loads(self, key: ServiceKey) -> Loads:
+        """What the service and its destinations carry; of one that is not there nothing. Raises `PlaneError`."""
+
+    def leave(self) -> None:
+        """From here on no edit is carried out: services in a kernel stay as they are when the program ends."""
 
     def close(self) -> None:
         """Release what the plane holds in this process. Services in a kernel stay."""

@@ -11,12 +11,17 @@ from actors.core.table import (
     Edit,
     EditDestination,
     EditService,
+    Load,
+    Loads,
     Pool,
     Service,
     ServiceKey,
     attempt,
 )
-from actors.planes import PlaneError
+from actors.core.whole import Daemon, Timeouts
+from actors.planes import PlaneError, WholeTable
+
+log = structlog.get_logger()
 
 Servers = dict[tuple[str, int], Destination]
 
@@ -27,8 +32,12 @@ class MemoryPlane:
     name = "memory"
 
     def __init__(self) -> None:
+        self.whole: WholeTable = self
+        self._timeouts = Timeouts(900, 120, 300)
+        self._daemons: dict[str, Daemon] = {}
         self.edits: list[Edit] = []
         self.refusals = 0
+        self._is_left = False
         self._table: dict[ServiceKey, tuple[Service, Servers]] = {}
 
     def open(self) -> None:
@@ -48,12 +57,45 @@ class MemoryPlane:
         service, servers = self._table[key]
         return Pool(service, tuple(servers.values()))
 
-    def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
-        """None are ever open."""
-        return dict.fromkeys(self._table[key][1], 0) if key in self._table else {}
+    def loads(self, key: ServiceKey) -> Loads:
+        """Nothing is ever carried."""
+        return Loads(servers=dict.fromkeys(self._table[key][1], Load())) if key in self._table else Loads()
+
+    def leave(self) -> None:
+        """See `DataPlane.leave`."""
+        self._is_left = True
+
+    def flush(self) -> None:
+        """See `WholeTable.flush`."""
+        self._table.clear()
+
+    def timeouts(self) -> Timeouts:
+        """See `WholeTable.timeouts`."""
+        return self._timeouts
+
+    def set_timeouts(self, wanted: Timeouts) -> None:
+        """See `WholeTable.set_timeouts`."""
+        self._timeouts = wanted.over(self._timeouts)
+
+    def daemons(self) -> tuple[Daemon, ...]:
+        """See `WholeTable.daemons`."""
+        return tuple(self._daemons.values())
+
+    def start(self, daemon: Daemon) -> None:
+        """See `WholeTable.start`."""
+        if daemon.state in self._daemons:
+            raise PlaneError(f"starting the sync daemon ({daemon.state}): one runs already")
+        self._daemons[daemon.state] = daemon
+
+    def stop(self, state: str) -> None:
+        """See `WholeTable.stop`."""
+        if self._daemons.pop(state, None) is None:
+            raise PlaneError(f"stopping the sync daemon ({state}): none runs")
 
     def apply(self, edit: Edit) -> None:
         """See `DataPlane.apply`."""
+        if self._is_left:
+            return
         if self.refusals:
             self.refusals -= 1
             raise PlaneError(f"{attempt(edit)}: refused as asked")
@@ -95,7 +137,27 @@ class DryRunPlane(MemoryPlane):
         """See `DataPlane.apply`."""
         super().apply(edit)
         self.edits.clear()
-        structlog.get_logger().info("dry run", would_be=attempt(edit), edit=edit)
+        log.info("dry run", would_be=attempt(edit), edit=edit)
+
+    def flush(self) -> None:
+        """See `WholeTable.flush`."""
+        super().flush()
+        log.info("dry run", would_be="emptying the table")
+
+    def set_timeouts(self, wanted: Timeouts) -> None:
+        """See `WholeTable.set_timeouts`."""
+        super().set_timeouts(wanted)
+        log.info("dry run", would_be="setting the timeouts", timeouts=wanted)
+
+    def start(self, daemon: Daemon) -> None:
+        """See `WholeTable.start`."""
+        super().start(daemon)
+        log.info("dry run", would_be=f"starting the sync daemon ({daemon.state})", daemon=daemon)
+
+    def stop(self, state: str) -> None:
+        """See `WholeTable.stop`."""
+        super().stop(state)
+        log.info("dry run", would_be=f"stopping the sync daemon ({state})")
 
 
 def _check(holds: bool, edit: Edit, reason: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from actors.children import Child
-from actors.core.quorum import Member, Quorum, Roster, Sorry, pool
+from actors.core.quorum import Member, Quorum, Roster, Sorry, pool, pools
 from actors.core.status import CheckStatus, ServerStatus, ServiceStatus, Verdict
 from actors.core.table import (
     AddDestination,
@@ -19,11 +19,13 @@ from actors.core.table import (
     Destination,
     Edit,
     EditDestination,
+    Load,
+    Loads,
     Pool,
     Service,
     ServiceKey,
 )
-from actors.ipvs_actor import RECONCILE, IpvsActor, Reconcile, ServiceSpec
+from actors.ipvs_actor import FRESH, RECONCILE, IpvsActor, Reconcile, ServiceSpec
 from actors.messages import Crash, Program, Replayed, Stop
 from actors.planes import PlaneError
 from actors.planes.memory import MemoryPlane
@@ -55,6 +57,7 @@ class Table(MemoryPlane):
         super().__init__()
         self.refuse: Callable[[Edit], bool] = lambda edit: False
         self.blind = False
+        self.counts = 0
 
     def read(self, key: ServiceKey) -> Pool | None:
         self._look()
@@ -66,9 +69,10 @@ class Table(MemoryPlane):
             raise PlaneError(f"refused {type(edit).__name__}")
         super().apply(edit)
 
-    def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
+    def loads(self, key: ServiceKey) -> Loads:
         self._look()
-        return {("10.0.1.1", 80): 2}
+        self.counts += 1
+        return Loads(Load(active=2), {("10.0.1.1", 80): Load(active=2)})
 
     def _look(self) -> None:
         if self.blind:
@@ -102,10 +106,10 @@ class Service_(World):  # noqa: N801 - Service is a value of the table
         self.advance(0.0)
 
     def children(
-        self, *names: str, omega: bool = False, service: Service = SERVICE, **settings: Any
+        self, *names: str, omega: bool = False, heals: bool = True, service: Service = SERVICE, **settings: Any
     ) -> tuple[Child, ...]:
         members = tuple(Member(rs(name[0]), place(name[0]), name.endswith("!")) for name in names)
-        spec = ServiceSpec(ID, Roster(service, members, **settings), UP, DOWN, omega)
+        spec = ServiceSpec(ID, Roster(service, members, **settings), UP, DOWN, omega, heals)
         servers = (Child(rs(name), Listener, ([],)) for name in "abc")
         return (Child("notify", Listener, (self.programs,)), *servers, Child(ID, IpvsActor, (spec,), ("plane",)))
 
@@ -241,11 +245,11 @@ class TestRefusal:
         world.table.blind = True
         world.advance(LONG)
         assert world.status(ID) == ServiceStatus(ID, True, 1, False, "cannot read")
-        assert world.actor(ID).connections() == {}
+        assert world.actor(ID).loads() == {KEY: Loads()}
         world.table.blind = False
         world.advance(LONG)
         assert (world.status(ID), world.table.news()) == (ServiceStatus(ID, True, 1, False), "AddService add a:1")
-        assert world.actor(ID).connections() == {place("a").key: 2}
+        assert world.actor(ID).loads() == {KEY: Loads(Load(active=2), {place("a").key: Load(active=2)})}
 
     def test_a_plane_that_cannot_be_read_at_the_start_is_no_crash(self) -> None:
         table = Table()
@@ -268,8 +272,107 @@ class TestRefusal:
         assert (world.pool, world.actor(ID).drifts) == ("a:1", 0)
         assert world.status(ID) == ServiceStatus(ID, True, 1, False)
 
+    def test_a_refused_edit_waits_longer_and_longer_and_holds_up_no_news(self) -> None:
+        table, tries = Table(), []
+
+        def refuse(edit: Edit) -> bool:
+            if not _short(edit).startswith("add b"):
+                return False
+            tries.append(world.clock.now())
+            return True
+
+        world = Service_("a", "b", "c", table=table)
+        table.refuse = refuse
+        world.decide(b=OK)
+        began = tries[0]
+        world.advance(0.5)
+        world.decide(a=OK, c=OK)
+        assert (world.pool, len(tries)) == ("a:1 c:1", 1)
+        world.advance(250.0)
+        assert [round(at - began) for at in tries] == [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]
+
+    def test_a_service_that_cannot_be_added_is_not_asked_to_take_servers(self) -> None:
+        table, tried = Table(), []
+        table.refuse = lambda edit: bool(tried.append(_short(edit))) or isinstance(edit, AddService)
+        world = Service_("a", "b", table=table)
+        world.decide(a=OK, b=OK)
+        world.advance(1.5)
+        assert tried == ["AddService", "AddService"]
+        table.refuse = lambda edit: False
+        world.advance(2.5)
+        assert (world.pool, world.status(ID)) == ("a:1 b:1", ServiceStatus(ID, True, 2, False))
+
+
+class TestFigures:
+    def test_they_are_read_once_for_all_who_ask_within_some_seconds(self) -> None:
+        world = Service_("a")
+        for _ in range(5):
+            world.actor(ID).loads()
+        assert world.table.counts == 1
+        world.advance(FRESH)
+        world.actor(ID).loads()
+        assert world.table.counts == 2
+
+
+class TestGroup:
+    MARK = ServiceKey(4, fwmark=7)
+    MORE = (ServiceKey(4, "10.0.0.2", 8080, "tcp"), MARK)
+
+    def test_all_services_have_the_same_servers_and_go_together(self) -> None:
+        world = Service_("a", "b", more=self.MORE)
+        world.decide(a=OK, b=OK)
+        held = {key: world.table.read(key) for key in world.table.services()}
+        assert [*held] == [KEY, *self.MORE]
+        assert all(pool and set(pool.destinations) == {place("a"), place("b")} for pool in held.values())
+        assert world.actor(ID).held == tuple(pools(world.actor(ID)._spec.roster, world.actor(ID).servers, True))
+        world.decide(a=FAILED)
+        assert [len(pool.destinations) for key in held if (pool := world.table.read(key))] == [1, 1, 1]
+        world.shut_down()
+        assert world.table.services() == ()
+
+    def test_one_that_is_refused_holds_no_other_up(self) -> None:
+        table = Table()
+        table.refuse = lambda edit: isinstance(edit, AddService) and edit.service.key == self.MORE[0]
+        world = Service_("a", table=table, more=self.MORE)
+        world.decide(a=OK)
+        assert table.services() == (KEY, self.MARK)
+        table.refuse = lambda edit: False
+        world.advance(2.0)
+        assert set(table.services()) == {KEY, *self.MORE}
+
+    def test_what_others_change_in_any_of_them_is_healed(self) -> None:
+        world = Service_("a", more=self.MORE)
+        world.decide(a=OK)
+        world.table.apply(DeleteService(self.MARK))
+        world.table.apply(DeleteDestination(self.MORE[0], place("a")))
+        world.advance(LONG)
+        assert (len(world.table.services()), world.actor(ID).drifts) == (3, 3)
+
 
 class TestDrift:
+    def test_it_is_told_and_left_where_that_is_asked(self, capsys: pytest.CaptureFixture[str]) -> None:
+        world = Service_("a", "b", heals=False)
+        world.decide(a=OK, b=OK)
+        world.table.apply(DeleteDestination(KEY, place("a")))
+        world.advance(5 * LONG)
+        assert (world.pool, world.actor(ID).drifts, capsys.readouterr().out.count("drift")) == ("b:1", 1, 1)
+        left = "others have changed it: adding real server 10.0.1.1:80 to 10.0.0.1:80:tcp would put that right"
+        assert world.actor(ID).explain()[-1] == left
+        assert world.status(ID) == ServiceStatus(ID, True, 2, False)
+        world.decide(b=FAILED)
+        assert world.pool == ""
+        world.table.apply(AddDestination(KEY, place("a")))
+        world.advance(LONG)
+        assert (world.actor(ID).explain()[-1], world.pool) == (f"  {rs('b')}: FAILED, weight 1", "a:1")
+
+    def test_the_same_change_by_others_is_told_each_time_it_is_healed(self) -> None:
+        world = Service_("a")
+        world.decide(a=OK)
+        for _ in range(2):
+            world.table.apply(DeleteDestination(KEY, place("a")))
+            world.advance(LONG)
+        assert (world.pool, world.actor(ID).drifts) == ("a:1", 2)
+
     def test_what_others_change_is_healed_and_counted(self) -> None:
         world = Service_("a", "b")
         world.decide(a=OK, b=OK)
@@ -302,15 +405,19 @@ class TestDrift:
 
 
 class TestLives:
-    def test_what_the_plane_holds_from_before_is_taken_over_in_place(self) -> None:
+    def test_what_the_plane_holds_from_before_is_taken_over_in_place(self, capsys: pytest.CaptureFixture[str]) -> None:
         table = Table()
         for edit in (AddService(SERVICE), AddDestination(KEY, place("a", 5)), AddDestination(KEY, place("c"))):
             table.apply(edit)
         table.edits.clear()
         world = Service_("a", table=table)
+        assert "adopted                        actor=vs/10.0.0.1:80:tcp servers=2" in capsys.readouterr().out
         world.decide(a=OK)
         assert "AddService" not in table.news()
         assert world.pool == "a:1"
+        world.tell(ID, Crash())
+        world.advance(10.0)
+        assert "adopted" not in capsys.readouterr().out
 
     def test_a_restart_touches_nothing_announces_nothing_and_publishes_nothing(self) -> None:
         world = Service_("a", "b", sorry=Sorry(SPARE))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.quorum import Member, Quorum, Roster, Sorry, decided, pool, servers_up, weight_up
+from actors.core.quorum import Member, Quorum, Roster, Sorry, decided, placed, pool, pools, servers_up, weight_up
 from actors.core.status import ServerStatus, Verdict
 from actors.core.table import Destination, Pool, Service, ServiceKey
 
@@ -150,3 +150,28 @@ def test_who_serves_is_up_or_the_sorry_server_and_never_both(
     inhibited = {place(name[0]).address for name in members if name.endswith("!") and verdicts[name[0]] is not OK}
     assert {d.address for d in wanted.destinations if not d.weight} - {SPARE.address} == inhibited
     assert len({d.key for d in wanted.destinations}) == len(wanted.destinations)
+
+
+@pytest.mark.parametrize(
+    ("server", "port"),
+    [
+        (Destination("10.0.1.1", 8080), 8080),
+        (Destination("10.0.1.1", 0), 443),
+        (Destination("10.0.1.1", 8080, 1, "DR"), 443),
+        (Destination("10.0.1.1", 8080, 1, "TUN"), 443),
+    ],
+)
+def test_a_server_of_a_group_has_the_services_port_where_it_cannot_have_its_own(server: Destination, port: int) -> None:
+    assert placed(server, ServiceKey(4, "10.0.0.1", 443, "tcp")).port == port
+    assert placed(server, ServiceKey(4, fwmark=7)) == server
+
+
+def test_every_service_of_a_group_has_the_pool() -> None:
+    more = (ServiceKey(4, "10.0.0.2", 81, "tcp"), ServiceKey(6, fwmark=7))
+    member = Member("a", Destination("10.0.1.1", 0, 1, "DR"))
+    whole = Roster(SERVICE, (member,), None, ONE, more)
+    assert pools(whole, statuses(a=OK), True) == (
+        Pool(SERVICE, (Destination("10.0.1.1", 80, 1, "DR"),)),
+        Pool(Service(more[0]), (Destination("10.0.1.1", 81, 1, "DR"),)),
+        Pool(Service(more[1]), (Destination("10.0.1.1", 0, 1, "DR"),)),
+    )

@@ -15,6 +15,7 @@ from actors.core.status import (
     ChildStatus,
     DeviceStatus,
     GroupStatus,
+    IpvsStatus,
     LinkStatus,
     Phase,
     ServerStatus,
@@ -24,7 +25,9 @@ from actors.core.status import (
     VrrpStatus,
 )
 from actors.ipvs_actor import Reconcile
+from actors.ipvs_settings_actor import LookAtSettings
 from actors.supervisor_actor import Calm, StopOverdue
+from actors.sync_daemon_actor import LookAtDaemons
 
 STATUSES: list[Any] = [
     CheckStatus("check/web", Verdict.OK),
@@ -38,6 +41,7 @@ STATUSES: list[Any] = [
     GroupStatus("group/G1", "MASTER", "all members would lead"),
     LinkStatus("link/eth0", True, "02:00:00:00:00:01", ("10.0.0.1", "fe80::1")),
     DeviceStatus("device/VI_1", 7, "no such device"),
+    IpvsStatus("ipvs/settings", "tcp 10 s", (900, 120, 300), "not permitted"),
     AddressStatus("address/VI_1", False, "adding 10.0.0.100/24 to eth0: no"),
     AddressStatus(
         "address/VI_1", True, "", (Address("10.0.0.100", 24, "eth0", scope="link"),), (Address("fd00::1", 64),)
@@ -66,6 +70,8 @@ MESSAGES: list[Any] = [
     ProbeNow(),
     Overdue(),
     Reconcile(),
+    LookAtDaemons(),
+    LookAtSettings(),
     StopOverdue("check/web", 7),
     Calm("check/web", 7),
 ]

@@ -10,11 +10,12 @@ from tests.loader.house import BLOCKS
 
 def test_every_keyword_has_a_line_with_its_range_names_and_default() -> None:
     text = reference(BLOCKS.values())
-    assert "## `virtual_server ADDRESS [PORT] | fwmark N { ... }`\n" in text
+    assert "## `virtual_server ADDRESS [PORT] | fwmark N | group TEXT { ... }`\n" in text
     assert "|sed|nq|twos`: scheduler; also `lvs_sched`; default wlc\n" in text
     assert "- `smtp_connect_timeout SECONDS (0.001..2678400 s)`: limit for a mail; default 30.0\n" in text
     assert "- `persistence_timeout [N (1..2678400 s)]`: how long clients stick\n" in text
-    assert "- `sorry_server_lvs_method NAT|DR|TUN`: the service's if unsaid\n" in text
+    way = "NAT|DR|TUN [type ipip|gue|gre] [port PORT (1..65535)] [nocsum|csum|remcsum]"
+    assert f"- `sorry_server_lvs_method {way}`: the service's if unsaid\n" in text
     assert "- `checkers TEXT [weight N (-253..253)] ...`: checkers that it follows\n" in text
     assert "- `nopreempt`: whether it takes over from a lower priority; default True\n" in text
     assert "- `virtual_ipaddress IP[/PREFIX] [dev TEXT] [label TEXT] [scope TEXT] [brd TEXT] ...`: " in text

@@ -14,6 +14,7 @@ from actors.core.table import (
     Edit,
     EditDestination,
     EditService,
+    Loads,
     Pool,
     Service,
     ServiceKey,
@@ -69,6 +70,7 @@ class DataPlaneContract:
     """Tests of one plane; a subclass makes it in ``make``."""
 
     carries_marks = True
+    stays = True
 
     def make(self) -> DataPlane:
         raise NotImplementedError
@@ -82,7 +84,7 @@ class DataPlaneContract:
 
     def test_a_new_plane_holds_nothing(self, plane: DataPlane) -> None:
         key = key_of()
-        assert (plane.services(), plane.read(key), plane.connections(key)) == ((), None, {})
+        assert (plane.services(), plane.read(key), plane.loads(key)) == ((), None, Loads())
 
     @pytest.mark.parametrize(
         ("family", "protocol", "servers"),
@@ -164,10 +166,19 @@ class DataPlaneContract:
         assert reason in str(caught.value)
         assert snapshot(plane) == before
 
-    def test_connections_are_told_for_each_server(self, plane: DataPlane) -> None:
+    def test_figures_are_told_for_each_server(self, plane: DataPlane) -> None:
         key = key_of()
         put(plane, AddService(Service(key)), AddDestination(key, A), AddDestination(key, B))
-        assert set(plane.connections(key)) == {A.key, B.key}
+        assert set(plane.loads(key).servers) == {A.key, B.key}
+
+    def test_a_plane_that_is_left_carries_out_nothing_more(self, plane: DataPlane) -> None:
+        if not self.stays:
+            return
+        service = Service(key_of())
+        put(plane, AddService(service))
+        plane.leave()
+        put(plane, DeleteService(service.key))
+        assert plane.read(service.key) == Pool(service)
 
     def test_a_firewall_mark_is_held_or_refused_in_words(self, plane: DataPlane) -> None:
         four, six = Service(ServiceKey(4, fwmark=7)), Service(ServiceKey(6, fwmark=7), "rr")

@@ -16,7 +16,8 @@ CONTROL = 0x10
 ACK, DUMP, MULTI = 0x4, 0x300, 0x2
 ERROR, DONE = 2, 3
 NEW_SERVICE, SET_SERVICE, DEL_SERVICE, GET_SERVICE, NEW_DEST, SET_DEST, DEL_DEST, GET_DEST = range(1, 9)
-GET_INFO = 15
+NEW_DAEMON, DEL_DAEMON, GET_DAEMON, SET_CONFIG, GET_CONFIG = range(9, 14)
+GET_INFO, FLUSH = 15, 17
 
 Found = dict[int, bytes]
 SIZES = {4: 4, 6: 16}
@@ -62,6 +63,8 @@ class Kernel:
         self.table: dict[bytes, tuple[Found, dict[bytes, Found]]] = {}
         self.schedulers = {b"rr", b"wrr", b"wlc", b"sh", b"mh"}
         self.has_ipvs = True
+        self.timeouts = {4: 900, 5: 120, 6: 300}
+        self.daemons: dict[int, Found] = {}
         self.refuse: dict[int, int] = {}
         self.answers: deque[list[bytes] | None] = deque()
         self.requests: list[bytes] = []
@@ -124,6 +127,8 @@ class Kernel:
             raise Rejected(self.refuse[command])
         if command == GET_INFO:
             return [struct.pack("=BBH", 14, 1, 0) + attribute(1, struct.pack("=I", 0x010201))]
+        if command > GET_DEST:
+            return self._whole(command, found)
         service = attributes(found[1]) if 1 in found else {}
         if command == GET_SERVICE and dump:
             return [_service(held) for held, _ in self.table.values()]
@@ -135,6 +140,37 @@ class Kernel:
         if command == GET_DEST:
             return [self._server(held) for held in servers.values()]
         return self._destination(command, servers, attributes(found[2]))
+
+    def _whole(self, command: int, found: Found) -> list[bytes]:
+        """What is not of one service: the timeouts, the daemons with what the kernel chooses for them, all of it."""
+        if command == FLUSH:
+            self.table.clear()
+        elif command == SET_CONFIG:
+            self.timeouts |= {kind: u32(value) for kind, value in found.items()}
+        elif command == GET_CONFIG:
+            given = b"".join(attribute(kind, struct.pack("=I", value)) for kind, value in self.timeouts.items())
+            return [struct.pack("=BBH", SET_CONFIG, 1, 0) + given]
+        elif command == GET_DAEMON:
+            shown = [b"".join(attribute(k, v) for k, v in each.items()) for each in self.daemons.values()]
+            return [struct.pack("=BBH", NEW_DAEMON, 1, 0) + attribute(3, each) for each in shown]
+        else:
+            self._daemon(command, attributes(found[3]))
+        return []
+
+    def _daemon(self, command: int, daemon: Found) -> None:
+        state = u32(daemon[1])
+        if command == DEL_DAEMON:
+            if self.daemons.pop(state, None) is None:
+                raise Rejected(errno.ESRCH)
+            return
+        if state in self.daemons:
+            raise Rejected(errno.EEXIST)
+        if daemon[2] == b"none0\0":
+            raise Rejected(errno.ENODEV)
+        chosen = {4: struct.pack("=H", 1472), 5: bytes([224, 0, 0, 81]), 7: struct.pack("=H", 8848), 8: b"\x01"}
+        if 6 in daemon:
+            del chosen[5]
+        self.daemons[state] = chosen | daemon
 
     def _family(self, command: int, found: Found) -> list[bytes]:
         if command != 3 or found[2] != b"IPVS\0" or not self.has_ipvs:
@@ -188,7 +224,8 @@ class Kernel:
         known = b"".join(attribute(kind, held[kind]) for kind in range(1, 7))
         counts = b"".join(attribute(7 + turn, self.load[4 * turn :][:4]) for turn in range(3))
         totals = b"".join(attribute(turn, struct.pack("=Q", turn * 10**10)) for turn in range(1, 11))
-        nested = known + counts + attribute(11, held[11]) + attribute(12, totals)
+        tunnel = b"".join(attribute(kind, held.get(kind, b"\0" * size)) for kind, size in ((13, 1), (14, 2), (15, 2)))
+        nested = known + counts + attribute(11, held[11]) + attribute(12, totals) + tunnel
         return struct.pack("=BBH", NEW_DEST, 1, 0) + attribute(2, nested)
 
 

@@ -20,6 +20,7 @@ class TestIpvsPlane(DataPlaneContract):
 
 class TestUserspacePlane(DataPlaneContract):
     carries_marks = False
+    stays = False
 
     def make(self) -> DataPlane:
         return UserspacePlane()

@@ -13,7 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.table import AddDestination, AddService, Destination, EditService, Service, ServiceKey
+from actors.core.table import (
+    AddDestination,
+    AddService,
+    Destination,
+    EditService,
+    Load,
+    Service,
+    ServiceKey,
+    Tunnel,
+    in_use,
+)
 from actors.planes import PlaneError, PlaneUnavailable
 from actors.planes.channel import Channel, Refused, frames
 from actors.planes.ipvs import IpvsPlane, _missing
@@ -139,6 +149,7 @@ def test_an_unknown_scheduler_is_told_from_a_missing_server() -> None:
         (AddService(Service(WEB, flags=("fast",))), "there is no flag 'fast'"),
         (AddService(Service(WEB, persistence_prefix=33)), "an IPv4 prefix has at most 32 bits, not 33"),
         (AddDestination(WEB, Destination("10.0.1.1", 80, -1)), "a number is out of range"),
+        (AddDestination(WEB, Destination("10.0.1.1", 80, tunnel=Tunnel("vxlan"))), "there is no tunnel vxlan"),
         (AddDestination(WEB, Destination("10.0.1.1", 80, method="MASQ")), "the forwarding method 'MASQ' is none of"),
     ],
 )
@@ -303,7 +314,8 @@ def test_connections_are_the_active_ones_for_datagrams_the_flows_for_marks_both(
     for key in (WEB, dns, mark):
         plane.apply(AddService(Service(key)))
         plane.apply(AddDestination(key, SERVER))
-    assert [plane.connections(key) for key in (WEB, dns, mark)] == [{SERVER.key: 3}, {SERVER.key: 2}, {SERVER.key: 5}]
+    assert [in_use(key, plane.loads(key).servers[SERVER.key]) for key in (WEB, dns, mark)] == [3, 2, 5]
+    assert plane.loads(WEB).total == Load(3, 2, 1)
 
 
 def test_a_refused_reading_is_not_taken_for_an_absent_service() -> None:

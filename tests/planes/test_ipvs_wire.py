@@ -7,6 +7,9 @@ import struct
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyroute2.netlink.generic.ipvs import ipvsmsg
 
 from actors.core.table import (
     AddDestination,
@@ -17,12 +20,15 @@ from actors.core.table import (
     Edit,
     EditDestination,
     EditService,
+    Load,
     Pool,
     Service,
     ServiceKey,
+    Tunnel,
 )
-from actors.planes.ipvs import IpvsPlane
-from actors.planes.ipvs.codec import HOLES, Load, decode_destination, decode_load, decode_service
+from actors.planes.ipvs import IpvsPlane, codec
+from actors.planes.ipvs.codec import HOLES, decode_destination, decode_load, decode_service
+from actors.planes.ipvs.messages import encode
 from tests.planes.kernel import Kernel
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the bytes are written for little endian")
@@ -141,6 +147,35 @@ EDITS: list[tuple[str, Edit, bytes]] = [
         ),
     ),
     (
+        "a server behind a tunnel in UDP",
+        AddDestination(WEB, Destination("10.0.1.1", 8080, 1, "TUN", tunnel=Tunnel("gue", 6080, "remcsum"))),
+        request(
+            5, 164, "30000100", IDENTITY_OF_WEB,
+            "60000200",
+            SERVER,
+            "08000300 02000000",                          # IPVS_DEST_ATTR_FWD_METHOD: IP_VS_CONN_F_TUNNEL
+            "08000400 01000000",
+            "08000500 00000000",
+            "08000600 00000000",
+            "05000d00 01000000",                          # IPVS_DEST_ATTR_TUN_TYPE: GUE, 3 bytes of padding
+            "06000e00 17c00000",                          # IPVS_DEST_ATTR_TUN_PORT: 6080, in the network's order
+            "06000f00 02000000",                          # IPVS_DEST_ATTR_TUN_FLAGS: REMCSUM
+        ),
+    ),
+    (
+        "a service that follows calls of SIP",
+        AddService(Service(WEB, "rr", (), 60, None, "sip")),
+        request(
+            1, 112,
+            "5c000100", IDENTITY_OF_WEB,
+            "07000600 72720000",                          # IPVS_SVC_ATTR_SCHED_NAME: rr
+            "0c000700 01000000 ffffffff",                 # IPVS_SVC_ATTR_FLAGS: PERSISTENT
+            "08000800 3c000000",
+            "08000900 ffffffff",
+            "08000b00 73697000",                          # IPVS_SVC_ATTR_PE_NAME: sip
+        ),
+    ),
+    (
         "the removal of a server",
         DeleteDestination(WEB, Destination("10.0.1.1", 8080)),
         request(7, 108, "30000100", IDENTITY_OF_WEB, "28000200", SERVER),  # IPVS_CMD_DEL_DEST
@@ -256,6 +291,20 @@ STATS64 = """
 
 
 @pytest.mark.parametrize(
+    ("attributes", "tunnel"),
+    [
+        ("05000d00 00000000 06000e00 00000000 06000f00 00000000", Tunnel()),
+        ("05000d00 01000000 06000e00 17c00000 06000f00 01000000", Tunnel("gue", 6080, "csum")),
+        ("05000d00 02000000 06000e00 00000000 06000f00 00000000", Tunnel("gre")),
+        ("05000d00 07000000 06000e00 00000000 06000f00 04000000", Tunnel("7", 0, "4")),
+    ],
+)
+def test_a_tunnel_is_read_from_these_bytes(attributes: str, tunnel: Tunnel) -> None:
+    payload = wire(DESTINATION.format(size="7000", method="02000000")) + wire(attributes)
+    assert decode_destination(payload, 4) == Destination("10.0.1.0", 80, 5, "TUN", 100, 80, tunnel)
+
+
+@pytest.mark.parametrize(
     ("method", "name"),
     [("00000000", "NAT"), ("01000000", "LOCAL"), ("02000000", "TUN"), ("03000000", "DR"), ("04000000", "BYPASS"),
      ("83010000", "DR")],
@@ -311,4 +360,32 @@ def test_what_was_read_compares_equal_to_what_was_written() -> None:
     plane.apply(AddService(service))
     plane.apply(AddDestination(MARK, server))
     assert plane.read(MARK) == Pool(service, (server,))
-    assert plane.loads(MARK)[server.key].bytes_out == 5 * 10**10
+    assert plane.loads(MARK).servers[server.key] == Load(3, 2, 1, *(turn * 10**10 for turn in range(1, 11)))
+
+
+@given(
+    st.integers(0, 2**31 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 65535),
+    st.sampled_from(["gue", "gre"]),
+    st.sampled_from(["10.0.1.1", "255.0.0.1"]),
+)
+def test_pyroute2_reads_a_server_as_it_was_written(
+    weight: int, upper: int, port: int, tunnel: str, address: str
+) -> None:
+    server = Destination(address, port, weight, "TUN", upper, 0, Tunnel(tunnel, port, "csum"))
+    payload = encode(5, codec.identity(WEB), codec.destination_attributes(server))
+    message = ipvsmsg(struct.pack("=IHHII", 16 + len(payload), 0, 0, 0, 0) + payload)
+    message.decode()
+    service, found = (message.get_attr(f"IPVS_CMD_ATTR_{name}") for name in ("SERVICE", "DEST"))
+    assert (message["cmd"], service.get_attr("IPVS_SVC_ATTR_PORT")) == (5, 80)
+    read = [
+        found.get_attr(f"IPVS_DEST_ATTR_{name}") for name in ("PORT", "WEIGHT", "U_THRESH", "TUN_TYPE", "TUN_FLAGS")
+    ]
+    assert read == [port, weight, upper, {"gue": 1, "gre": 2}[tunnel], 1]
+
+
+@pytest.mark.parametrize("weight", [-1, 2**32])
+def test_a_number_that_its_attribute_cannot_hold_is_refused(weight: int) -> None:
+    with pytest.raises(ValueError, match="^a number is out of range: "):
+        encode(5, codec.identity(WEB), codec.destination_attributes(Destination("10.0.1.1", 80, weight)))

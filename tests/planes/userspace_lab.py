@@ -13,7 +13,7 @@ from gevent.event import AsyncResult
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from actors.core.table import AddDestination, AddService, Destination, Service, ServiceKey
+from actors.core.table import AddDestination, AddService, Destination, Service, ServiceKey, in_use
 from actors.planes.userspace import UserspacePlane
 
 LIMIT = 10.0
@@ -132,7 +132,7 @@ class Front:
 
     def open(self) -> dict[Address, int]:
         """Open connections of each server."""
-        return self.plane.connections(self.key)
+        return {place: in_use(self.key, load) for place, load in self.plane.loads(self.key).servers.items()}
 
     def close(self) -> None:
         """Stop the plane."""

@@ -31,6 +31,7 @@ BESIDE_THE_QUICKSTART = {
     ".venv/bin/python -m actors.ctl status": "check/web@127.0.0.1:8001",
     "kill PID": "",
     ".venv/bin/python -m actors.ctl why vs/127.0.0.1:8000:tcp": "quorum held",
+    ".venv/bin/python -m actors.ctl genhash -s 127.0.0.1 -p 8002 -u /health -v": "digest ",
     ".venv/bin/python -m actors.ctl top": "checkers-1",
     "python3 examples/backends.py 8001": "",
     "python -m actors.ctl status --json": '"dataplane": "userspace"',
@@ -40,6 +41,7 @@ BESIDE_THE_QUICKSTART = {
 END_BY_THEMSELVES = {
     f"python -m actors.main --check {QUICKSTART}": "",
     f"python -m actors.main --tree {QUICKSTART}": "supervisor",
+    "python -m actors.ctl checker list": "TCP_CHECK",
     "python -m actors.reference docs/configuration.md": "",
 }
 SERVE_UNTIL_ENDED = [

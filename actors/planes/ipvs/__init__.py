@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from pyroute2.netlink.generic import ipvs as commands
 
 from actors.core.table import (
@@ -16,6 +17,7 @@ from actors.core.table import (
     Edit,
     EditDestination,
     EditService,
+    Loads,
     Pool,
     ServiceKey,
     attempt,
@@ -24,8 +26,13 @@ from actors.core.table import (
 from actors.planes import PlaneError, PlaneUnavailable
 from actors.planes.channel import LIMIT, Channel, Refused, connect, explained
 from actors.planes.ipvs import codec
+from actors.planes.ipvs.messages import Attributes, encode
+from actors.planes.ipvs.whole import IpvsWhole
 
 Decoded = TypeVar("Decoded")
+
+OPEN = ("active", "inactive", "persistent")
+"""What of a `Load` IPVS counts for destinations alone."""
 
 WAYS_OUT = {
     "module": "load the kernel module: modprobe ip_vs",
@@ -44,6 +51,8 @@ class IpvsPlane:
         self._limit = limit
         self._channel: Channel | None = None
         self._family = 0
+        self._is_left = False
+        self.whole = IpvsWhole(self._ask)
 
     def open(self) -> None:
         """Find IPVS in the kernel, and see that we may speak to it. Raises `PlaneUnavailable`."""
@@ -51,7 +60,7 @@ class IpvsPlane:
         try:
             self._channel = Channel(self._connect, self._limit)
             self._family = self._channel.family(commands.GENL_NAME)
-            self._channel.ask(self._family, codec.encode(commands.IPVS_CMD_GET_INFO))
+            self._channel.ask(self._family, encode(commands.IPVS_CMD_GET_INFO))
         except OSError as error:
             raise PlaneUnavailable(f"IPVS: no netlink socket: {explained(error.errno or 0)}", _ways("right")) from None
         except Refused as refusal:
@@ -72,6 +81,39 @@ class IpvsPlane:
     def read(self, key: ServiceKey) -> Pool | None:
         """See `DataPlane.read`."""
         doing = f"reading service {title(key)}"
+        reply = self._service(doing, key)
+        if reply is None:
+            return None
+        service = _decoded(doing, codec.decode_service, reply)
+        return Pool(service, tuple(self._destinations(key, codec.decode_destination)))
+
+    def loads(self, key: ServiceKey) -> Loads:
+        """See `DataPlane.loads`."""
+        doing = f"reading the figures of {title(key)}"
+        reply = self._service(doing, key)
+        if reply is None:
+            return Loads()
+        servers = {server.key: load for server, load in self._destinations(key, codec.decode_load)}
+        counts = {name: sum(getattr(load, name) for load in servers.values()) for name in OPEN}
+        return Loads(msgspec.structs.replace(_decoded(doing, codec.decode_total, reply), **counts), servers)
+
+    def leave(self) -> None:
+        """See `DataPlane.leave`."""
+        self._is_left = True
+
+    def apply(self, edit: Edit) -> None:
+        """See `DataPlane.apply`."""
+        if self._is_left:
+            return
+        doing = attempt(edit)
+        try:
+            command, service, destination = _request(edit)
+        except ValueError as error:
+            raise PlaneError(f"{doing}: {error}") from None
+        self._ask(doing, command, service, destination, hint=_hint(edit))
+
+    def _service(self, doing: str, key: ServiceKey) -> bytes | None:
+        """What the kernel says of a service; None when there is none."""
         try:
             replies = self._ask(doing, commands.IPVS_CMD_GET_SERVICE, _found(doing, key))
         except PlaneError as error:
@@ -80,28 +122,7 @@ class IpvsPlane:
             raise
         if not replies:
             raise PlaneError(f"{doing}: the kernel gave no answer")
-        service = _decoded(doing, codec.decode_service, replies[0])
-        return Pool(service, tuple(self._destinations(key, codec.decode_destination)))
-
-    def loads(self, key: ServiceKey) -> dict[tuple[str, int], codec.Load]:
-        """What each destination carries and has carried, by (address, port)."""
-        return {destination.key: load for destination, load in self._destinations(key, codec.decode_load)}
-
-    def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
-        """See `DataPlane.connections`. IPVS counts datagram flows as inactive connections, TCP's closing ones too.
-
-        What a firewall mark carries is not known: there both count, so that none is taken for drained too early.
-        """
-        return {place: _open(key, load) for place, load in self.loads(key).items()}
-
-    def apply(self, edit: Edit) -> None:
-        """See `DataPlane.apply`."""
-        doing = attempt(edit)
-        try:
-            command, service, destination = _request(edit)
-        except ValueError as error:
-            raise PlaneError(f"{doing}: {error}") from None
-        self._ask(doing, command, service, destination, hint=_hint(edit))
+        return replies[0]
 
     def _destinations(self, key: ServiceKey, decode: Callable[[bytes, int], Decoded]) -> list[Decoded]:
         doing = f"reading the real servers of {title(key)}"
@@ -112,15 +133,16 @@ class IpvsPlane:
         self,
         doing: str,
         command: int,
-        service: codec.Attributes | None = None,
-        destination: codec.Attributes | None = None,
+        service: Attributes | None = None,
+        destination: Attributes | None = None,
         dump: bool = False,
+        more: Attributes = (),
         hint: dict[int, str] | None = None,
     ) -> list[bytes]:
         if self._channel is None:
             raise PlaneError(f"{doing}: the plane is not open")
         try:
-            return self._channel.ask(self._family, codec.encode(command, service, destination), dump)
+            return self._channel.ask(self._family, encode(command, service, destination, more), dump)
         except ValueError as error:
             raise PlaneError(f"{doing}: {error}") from None
         except Refused as refusal:
@@ -128,13 +150,7 @@ class IpvsPlane:
             raise PlaneError(f"{doing}: {refusal}" + (f": {known}" if known else "")) from refusal
 
 
-def _open(key: ServiceKey, load: codec.Load) -> int:
-    if key.fwmark:
-        return load.active + load.inactive
-    return load.inactive if key.protocol == "udp" else load.active
-
-
-def _request(edit: Edit) -> tuple[int, codec.Attributes, codec.Attributes | None]:
+def _request(edit: Edit) -> tuple[int, Attributes, Attributes | None]:
     """Command, service and destination of an edit. Raises ValueError for what IPVS has no word for."""
     match edit:
         case AddService(service):
@@ -167,7 +183,7 @@ def _hint(edit: Edit) -> dict[int, str]:
             return {errno.ENOENT: "there is no such real server", errno.ESRCH: "there is no such service"}
 
 
-def _found(doing: str, key: ServiceKey) -> codec.Attributes:
+def _found(doing: str, key: ServiceKey) -> Attributes:
     try:
         return codec.identity(key)
     except ValueError as error:

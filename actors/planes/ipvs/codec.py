@@ -1,21 +1,14 @@
 """Between the table's values and the attributes of IPVS's generic netlink family (linux/ip_vs.h).
 
-Pure: bytes and values, no socket. pyroute2's message classes do the packing; where its map does not hold for IPv6
-(addresses whose family stands in a later attribute, a netmask that is a prefix length) the raw bytes are kept, and
-converted here.
+Pure: bytes and values, no socket. The messages keep as raw bytes what they cannot know; it is converted here.
 """
 
 import socket
 import struct
-from typing import Any
+from collections.abc import Iterator
 
-import msgspec
-from pyroute2.netlink import genlmsg, nla
-from pyroute2.netlink.generic.ipvs import GENL_VERSION, ipvsmsg, ipvsstats
-
-from actors.core.table import FLAG_BITS, Destination, Service, ServiceKey, longest_prefix
-
-Attributes = list[tuple[str, Any]]
+from actors.core.table import FLAG_BITS, Destination, Load, Service, ServiceKey, Tunnel, longest_prefix
+from actors.planes.ipvs.messages import Attributes, Found, nested
 
 PERSISTENT = 0x0001  # IP_VS_SVC_F_PERSISTENT
 ALL_FLAGS = 0xFFFFFFFF
@@ -23,6 +16,10 @@ FORWARDING = 0x0007  # IP_VS_CONN_F_FWD_MASK
 METHODS = {"NAT": 0, "LOCAL": 1, "TUN": 2, "DR": 3, "BYPASS": 4}
 """Forwarding methods. LOCAL and BYPASS are never configured, but a foreign server may have them."""
 METHOD_NAMES = {number: name for name, number in METHODS.items()}
+TUNNELS = {"ipip": 0, "gue": 1, "gre": 2}  # IP_VS_CONN_F_TUNNEL_TYPE_*
+TUNNEL_NAMES = {number: name for name, number in TUNNELS.items()}
+CHECKSUMS = {"": 0, "csum": 1, "remcsum": 2}  # IP_VS_TUNNEL_ENCAP_FLAG_*
+CHECKSUM_NAMES = {number: name for name, number in CHECKSUMS.items()}
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": socket.IPPROTO_SCTP}
 PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
 FLAG_NAMES = {
@@ -30,74 +27,26 @@ FLAG_NAMES = {
     "mh": {0x0008: "mh-fallback", 0x0010: "mh-port"},
 }
 PLAIN_NAMES = {0x0004: "ops", 0x0008: "flag-1", 0x0010: "flag-2", 0x0020: "flag-3"}
+TOTALS = ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES", "CPS", "INPPS", "OUTPPS", "INBPS", "OUTBPS")
+"""Of IPVS_STATS_ATTR_, in the order of a `Load`."""
 HOLES = -1
 """Read in place of a prefix length for a netmask that is none; it differs from all that is wanted."""
 ADDRESS_SIZE = 16  # union nf_inet_addr, also for IPv4
 FAMILIES: dict[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-class Load(msgspec.Struct, frozen=True):
-    """What a destination carries now (connections) and since it was added (the totals, 64 bits)."""
-
-    active: int
-    inactive: int
-    persistent: int
-    connections: int = 0
-    packets_in: int = 0
-    packets_out: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-
-
-def _mended(nla_map: tuple[tuple[str, str], ...], prefix: str, **kinds: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name, kinds.get(name.removeprefix(prefix), kind)) for name, kind in nla_map)
-
-
-class IpvsMessage(genlmsg):
-    """pyroute2's ``ipvsmsg`` with the address and netmask attributes as raw bytes."""
-
-    prefix = ipvsmsg.prefix
-    nla_map = ipvsmsg.nla_map
-
-    class service(nla, ipvsstats):
-        prefix = ipvsmsg.service.prefix
-        nla_map = _mended(ipvsmsg.service.nla_map, prefix, ADDR="cdata", NETMASK="cdata")
-        flags = ipvsmsg.service.flags
-
-    class dest(nla, ipvsstats):
-        prefix = ipvsmsg.dest.prefix
-        nla_map = _mended(ipvsmsg.dest.nla_map, prefix, ADDR="cdata", TUN_PORT="be16")
-
-
-def encode(command: int, service: Attributes | None = None, destination: Attributes | None = None) -> bytes:
-    """A request's payload: the generic netlink header and the attributes, without the netlink header.
-
-    Raises ValueError for a value that its attribute cannot hold.
-    """
-    message = IpvsMessage()
-    message["cmd"], message["version"] = command, GENL_VERSION
-    for name, attributes in (("SERVICE", service), ("DEST", destination)):
-        if attributes is not None:
-            message["attrs"].append((f"IPVS_CMD_ATTR_{name}", {"attrs": attributes}))
-    try:
-        message.encode()
-    except struct.error as error:
-        raise ValueError(f"a number is out of range: {error}") from None
-    return bytes(message.data[16:])
-
-
 def identity(key: ServiceKey) -> Attributes:
     """The attributes by which the kernel finds a service."""
-    family = ("IPVS_SVC_ATTR_AF", FAMILIES[key.family])
+    family = ("AF", FAMILIES[key.family])
     if key.fwmark:
-        return [family, ("IPVS_SVC_ATTR_FWMARK", key.fwmark)]
+        return [family, ("FWMARK", key.fwmark)]
     if key.protocol not in PROTOCOLS:
         raise ValueError(f"the protocol {key.protocol!r} is none of {', '.join(PROTOCOLS)}")
     return [
         family,
-        ("IPVS_SVC_ATTR_PROTOCOL", PROTOCOLS[key.protocol]),
-        ("IPVS_SVC_ATTR_ADDR", _packed(key.family, key.address)),
-        ("IPVS_SVC_ATTR_PORT", key.port),
+        ("PROTOCOL", PROTOCOLS[key.protocol]),
+        ("ADDR", _packed(key.family, key.address)),
+        ("PORT", key.port),
     ]
 
 
@@ -110,13 +59,13 @@ def service_attributes(service: Service) -> Attributes:
         bits |= FLAG_BITS[flag]
     attributes = [
         *identity(service.key),
-        ("IPVS_SVC_ATTR_SCHED_NAME", service.scheduler),
-        ("IPVS_SVC_ATTR_FLAGS", {"flags": bits, "mask": ALL_FLAGS}),
-        ("IPVS_SVC_ATTR_TIMEOUT", service.persistence_timeout),
-        ("IPVS_SVC_ATTR_NETMASK", _netmask(service.key.family, service.persistence_prefix)),
+        ("SCHED_NAME", service.scheduler),
+        ("FLAGS", (bits, ALL_FLAGS)),
+        ("TIMEOUT", service.persistence_timeout),
+        ("NETMASK", _netmask(service.key.family, service.persistence_prefix)),
     ]
     if service.persistence_engine:
-        attributes.append(("IPVS_SVC_ATTR_PE_NAME", service.persistence_engine))
+        attributes.append(("PE_NAME", service.persistence_engine))
     return attributes
 
 
@@ -124,9 +73,9 @@ def destination_identity(destination: Destination) -> Attributes:
     """The attributes by which the kernel finds a destination within its service."""
     family = 6 if ":" in destination.address else 4
     return [
-        ("IPVS_DEST_ATTR_ADDR", _packed(family, destination.address)),
-        ("IPVS_DEST_ATTR_PORT", destination.port),
-        ("IPVS_DEST_ATTR_ADDR_FAMILY", FAMILIES[family]),
+        ("ADDR", _packed(family, destination.address)),
+        ("PORT", destination.port),
+        ("ADDR_FAMILY", FAMILIES[family]),
     ]
 
 
@@ -136,19 +85,33 @@ def destination_attributes(destination: Destination) -> Attributes:
         raise ValueError(f"the forwarding method {destination.method!r} is none of NAT, DR, TUN")
     return [
         *destination_identity(destination),
-        ("IPVS_DEST_ATTR_FWD_METHOD", METHODS[destination.method]),
-        ("IPVS_DEST_ATTR_WEIGHT", destination.weight),
-        ("IPVS_DEST_ATTR_U_THRESH", destination.upper),
-        ("IPVS_DEST_ATTR_L_THRESH", destination.lower),
+        ("FWD_METHOD", METHODS[destination.method]),
+        ("WEIGHT", destination.weight),
+        ("U_THRESH", destination.upper),
+        ("L_THRESH", destination.lower),
+        *_tunnel_attributes(destination.tunnel),
+    ]
+
+
+def _tunnel_attributes(tunnel: Tunnel) -> Attributes:
+    """Nothing of IP in IP, which is what a kernel takes that knows no other (before 5.2)."""
+    if tunnel == Tunnel():
+        return []
+    if tunnel.kind not in TUNNELS or tunnel.checksum not in CHECKSUMS:
+        raise ValueError(f"there is no tunnel {tunnel.kind} {tunnel.checksum}".rstrip())
+    return [
+        ("TUN_TYPE", TUNNELS[tunnel.kind]),
+        ("TUN_PORT", tunnel.port),
+        ("TUN_FLAGS", CHECKSUMS[tunnel.checksum]),
     ]
 
 
 def decode_service(payload: bytes) -> Service:
     """The service of a reply's payload. Raises ValueError when something is missing or does not fit."""
-    found = _nested(payload, "SERVICE", "IPVS_SVC_ATTR_")
+    found = nested(payload, "SERVICE")
     family = _family(found["AF"])
     key = ServiceKey(family, fwmark=found["FWMARK"]) if found.maybe("FWMARK") else _key(family, found)
-    bits, timeout = found["FLAGS"]["flags"], found["TIMEOUT"]
+    bits, timeout = found["FLAGS"][0], found["TIMEOUT"]
     names = PLAIN_NAMES | FLAG_NAMES.get(found["SCHED_NAME"], {})
     return Service(
         key,
@@ -165,16 +128,21 @@ def decode_destination(payload: bytes, family: int) -> Destination:
 
     Raises ValueError when something is missing or does not fit.
     """
-    return _destination(_nested(payload, "DEST", "IPVS_DEST_ATTR_"), family)
+    return _destination(nested(payload, "DEST"), family)
 
 
 def decode_load(payload: bytes, family: int) -> tuple[Destination, Load]:
     """`decode_destination`, and what the destination carries."""
-    found = _nested(payload, "DEST", "IPVS_DEST_ATTR_")
+    found = nested(payload, "DEST")
     return _destination(found, family), _load(found)
 
 
-def _destination(found: "_Found", family: int) -> Destination:
+def decode_total(payload: bytes) -> Load:
+    """What the service of a reply's payload carries, but for its connections: those are its destinations'."""
+    return Load(0, 0, 0, *_totals(nested(payload, "SERVICE")))
+
+
+def _destination(found: Found, family: int) -> Destination:
     return Destination(
         _text(_family(found["ADDR_FAMILY"]) if "ADDR_FAMILY" in found else family, found["ADDR"]),
         found["PORT"],
@@ -182,64 +150,30 @@ def _destination(found: "_Found", family: int) -> Destination:
         METHOD_NAMES.get(found["FWD_METHOD"] & FORWARDING, "NAT"),
         found["U_THRESH"],
         found["L_THRESH"],
+        _tunnel(found) if found.maybe("TUN_TYPE") else Tunnel(),
     )
 
 
-def _key(family: int, found: "_Found") -> ServiceKey:
+def _tunnel(found: Found) -> Tunnel:
+    kind, checksum = found["TUN_TYPE"], found.maybe("TUN_FLAGS", 0)
+    return Tunnel(
+        TUNNEL_NAMES.get(kind, str(kind)), found.maybe("TUN_PORT", 0), CHECKSUM_NAMES.get(checksum, str(checksum))
+    )
+
+
+def _key(family: int, found: Found) -> ServiceKey:
     protocol = PROTOCOL_NAMES.get(found["PROTOCOL"], str(found["PROTOCOL"]))
     return ServiceKey(family, _text(family, found["ADDR"]), found["PORT"], protocol)
 
 
-def _load(found: "_Found") -> Load:
+def _load(found: Found) -> Load:
     """The totals come with 64 bits, from kernels before 4.1 with 32."""
-    given = found.maybe("STATS64") or found.maybe("STATS") or {"attrs": ()}
-    totals = _Found(given, "IPVS_STATS_ATTR_")
-    counted = (totals.maybe(name, 0) for name in ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES"))
-    return Load(found["ACTIVE_CONNS"], found["INACT_CONNS"], found.maybe("PERSIST_CONNS", 0), *counted)
+    return Load(found["ACTIVE_CONNS"], found["INACT_CONNS"], found.maybe("PERSIST_CONNS", 0), *_totals(found))
 
 
-class _Found:
-    """Attributes by name without their ``prefix``, each unpacked when it is asked for: most of a dump are totals.
-
-    One that is missing, or cut off, is a ValueError that names it.
-    """
-
-    def __init__(self, nested: Any, prefix: str) -> None:
-        self._cells = {slot.cell[0].removeprefix(prefix): slot.cell[1] for slot in nested["attrs"]}
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._cells
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._cells:
-            raise ValueError(f"the attribute {name} is missing")
-        cell = self._cells[name]
-        try:
-            if not cell.decoded:
-                cell.decode()
-        except Exception as error:  # pyroute2 raises whatever struct and its maps raise
-            raise ValueError(f"the attribute {name} cannot be decoded: {error}") from None
-        return cell.getvalue()
-
-    def maybe(self, name: str, default: Any = None) -> Any:
-        """The value, or ``default`` when there is none."""
-        if name not in self._cells:
-            return default
-        return self[name]
-
-
-def _nested(payload: bytes, name: str, prefix: str) -> _Found:
-    """The attributes within the one attribute of a reply, by name without their ``prefix``."""
-    data = struct.pack("=IHHII", 16 + len(payload), 0, 0, 0, 0) + payload
-    try:
-        message = IpvsMessage(data)
-        message.decode()
-        nested = message.get_attr(f"IPVS_CMD_ATTR_{name}")
-    except Exception as error:  # pyroute2 raises whatever struct and its maps raise
-        raise ValueError(f"it cannot be decoded: {error}") from None
-    if not isinstance(nested, dict):  # pyroute2 hands out the bytes of what it could not decode
-        raise ValueError(f"its attribute {name} is missing or cut off")
-    return _Found(nested, prefix)
+def _totals(found: Found) -> Iterator[int]:
+    totals: Found | None = found.maybe("STATS64") or found.maybe("STATS")
+    return (totals.maybe(name, 0) if totals else 0 for name in TOTALS)
 
 
 def _packed(family: int, address: str) -> bytes:

@@ -19,6 +19,8 @@ from actors.core.table import (
     Edit,
     EditDestination,
     EditService,
+    Load,
+    Loads,
     Pool,
     Service,
     ServiceKey,
@@ -39,6 +41,7 @@ class UserspacePlane:
     """See `DataPlane`; must be used in the thread of one gevent hub."""
 
     name = "userspace"
+    whole = None
 
     def __init__(self) -> None:
         self._services: dict[ServiceKey, Listener] = {}
@@ -68,10 +71,17 @@ class UserspacePlane:
             return None
         return Pool(listener.pool.service, tuple(listener.pool.destinations.values()))
 
-    def connections(self, key: ServiceKey) -> dict[tuple[str, int], int]:
-        """See `DataPlane.connections`."""
+    def loads(self, key: ServiceKey) -> Loads:
+        """See `DataPlane.loads`: what is open now, and nothing of what was."""
         listener = self._services.get(key)
-        return dict(listener.pool.open) if listener else {}
+        if listener is None:
+            return Loads()
+        word = "inactive" if key.protocol == "udp" else "active"
+        total = Load(**{word: sum(listener.pool.open.values())})
+        return Loads(total, {place: Load(**{word: count}) for place, count in listener.pool.open.items()})
+
+    def leave(self) -> None:
+        """Nothing stays of this plane when the program ends."""
 
     def apply(self, edit: Edit) -> None:
         """See `DataPlane.apply`."""
