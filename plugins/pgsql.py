@@ -107,6 +107,6 @@ def _connection() -> Any:
 
 
 def _message(error: Any) -> str:
-    """What the server says, or the fields of its error when there is no text among them."""
-    fields = error.args[0] if error.args else {}
-    return str(fields.get("M", fields)) if isinstance(fields, dict) else str(fields)
+    """What the server says, or else its code."""
+    fields = error.args[0]
+    return str(fields.get("M") or fields.get("C") or "refused without a word")

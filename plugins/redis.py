@@ -13,8 +13,8 @@ class RedisCheck(Replication, Encryption):
     user: str = option("", help="user of the access control list, instead of the default one")
     password: str = option("", help="sent with AUTH", secret=True)
     database: int = option(0, help="number of the database to select", min=0, max=65535)
-    command: tuple[str, ...] = option(("PING",), help="what to ask for, a word for each argument")
-    expect: str = option("", help="what the answer must be; when empty PONG to PING, and no error to others")
+    command: tuple[str, ...] = option((), help="what to ask for, a word for each argument; PING when empty")
+    expect: str = option("", help="what the answer must be; when empty any but an error")
 
     def probe(self, target: Target) -> Passed | Degraded:
         """Log in, ask, and look at the replication if that matters."""
@@ -36,11 +36,11 @@ class RedisCheck(Replication, Encryption):
         return client
 
     def _ask(self, client: Any) -> None:
-        client.send_command(*self.command)
+        command, expected = self.command or ("PING",), self.expect or ("" if self.command else "PONG")
+        client.send_command(*command)
         answer = _text(client.read_response())
-        expected = self.expect or ("PONG" if self.command == ("PING",) else "")
         if expected and answer != expected:
-            raise Failed(f"the answer to {self.command[0]} is not {expected!r}")
+            raise Failed(f"the answer to {command[0]} is not {expected!r}")
 
     def _replication(self, client: Any) -> Passed | Degraded:
         client.send_command("INFO", "replication")

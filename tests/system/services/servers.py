@@ -85,11 +85,13 @@ def accepts(port: int) -> bool:
 
 def asked(cls: type, port: int, timeout: float = 10.0, **options: Any) -> Result:
     """What a probe finds: the same in a greenlet as in a thread of its own."""
+    result = found(cls, port, timeout, **options)
+    assert found(cls, port, timeout, in_thread, **options) == result
+    return result
+
+
+def found(cls: type, port: int, timeout: float = 10.0, way: Callable[..., Any] = in_greenlet, **options: Any) -> Result:
+    """What one probe finds."""
     plugin = build(cls, tuple(options.items()))
-
-    def probe(dial: Any) -> Result:
-        return outcome(plugin, Target("127.0.0.1", port, timeout, dial=dial))
-
-    result: Result = in_greenlet(probe)
-    assert in_thread(probe) == result
+    result: Result = way(lambda dial: outcome(plugin, Target("127.0.0.1", port, timeout, dial=dial)))
     return result

@@ -11,7 +11,7 @@ from plugins.api import Failed, Passed
 from plugins.mysql import MysqlCheck
 from tests.plugins.certificates import certificate
 from tests.system.lab import free_ports, until
-from tests.system.services.servers import accepts, asked, folder, own, run, server
+from tests.system.services.servers import accepts, asked, folder, found, own, run, server
 
 USERS = """
 CREATE USER watcher@'%' IDENTIFIED BY 'sesame';
@@ -72,7 +72,7 @@ def ports() -> Iterator[Ports]:
             )
             sql(first, USERS)
             sql(second, f"CHANGE MASTER TO {source}, MASTER_LOG_FILE='b.000001', MASTER_LOG_POS=4; START SLAVE;")
-            until(lambda: asked(MysqlCheck, at.replica, user="watcher", password="sesame", max_lag=60.0) == Passed())
+            until(lambda: found(MysqlCheck, at.replica, user="watcher", password="sesame", max_lag=60.0) == Passed())
             yield at
 
 

@@ -11,7 +11,7 @@ from plugins.api import Degraded, Failed, Passed
 from plugins.pgsql import PgsqlCheck
 from tests.plugins.certificates import certificate
 from tests.system.lab import free_ports, until
-from tests.system.services.servers import asked, folder, run, server
+from tests.system.services.servers import asked, folder, found, run, server
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
@@ -145,7 +145,7 @@ def test_a_standby_that_stops_to_replay_is_degraded_and_then_fails(ports: Ports)
     sql(ports.home, ports.standby, "SELECT pg_wal_replay_pause();")
     sql(ports.home, ports.primary, "INSERT INTO health VALUES ('newer');")
     degraded = Degraded(20, "more than 0.1 s behind")
-    until(lambda: asked(PgsqlCheck, ports.standby, **late, degraded_lag=0.1, degraded_weight=20) == degraded)
+    until(lambda: found(PgsqlCheck, ports.standby, **late, degraded_lag=0.1, degraded_weight=20) == degraded)
     assert asked(PgsqlCheck, ports.standby, **late, max_lag=0.1) == Failed("more than 0.1 s behind")
     sql(ports.home, ports.standby, "SELECT pg_wal_replay_resume();")
-    until(lambda: asked(PgsqlCheck, ports.standby, **late, max_lag=0.1) == Passed())
+    until(lambda: found(PgsqlCheck, ports.standby, **late, max_lag=0.1) == Passed())

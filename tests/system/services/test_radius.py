@@ -9,7 +9,7 @@ import pytest
 from plugins.api import Failed, Passed
 from plugins.radius import RadiusCheck
 from tests.system.lab import free_ports
-from tests.system.services.servers import asked, folder, own, server
+from tests.system.services.servers import asked, folder, found, own, server
 
 SETTINGS = """
 prefix = /usr
@@ -79,7 +79,7 @@ def ports() -> Iterator[Ports]:
         command = ["/usr/sbin/freeradius", "-f", "-d", str(home)]
 
         def is_up() -> bool:
-            return asked(RadiusCheck, at.status, 1.0, secret="sesame") == Passed()
+            return found(RadiusCheck, at.status, 1.0, secret="sesame") == Passed()
 
         with server(command, home, is_up):
             yield at

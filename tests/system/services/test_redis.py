@@ -9,7 +9,7 @@ from plugins.api import Failed, Passed
 from plugins.redis import RedisCheck
 from tests.plugins.certificates import certificate
 from tests.system.lab import free_ports, until
-from tests.system.services.servers import accepts, asked, folder, server
+from tests.system.services.servers import accepts, asked, folder, found, server
 
 
 class Ports(NamedTuple):
@@ -38,7 +38,7 @@ def ports() -> Iterator[Ports]:
             server([*common, *of_master], home, lambda: accepts(at.replica)),
             server([*common, *of_nobody], home, lambda: accepts(at.orphan)),
         ):
-            until(lambda: asked(RedisCheck, at.replica, role="replica") == Passed())
+            until(lambda: found(RedisCheck, at.replica, role="replica") == Passed())
             yield at
 
 
