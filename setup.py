@@ -9,9 +9,10 @@ REQUIRED = Path(__file__).with_name("requirements.txt").read_text().split()
 # What only some checkers need: pip install "understudyd[redis,dns]"
 EXTRAS = {
     "dns": ["dnspython>=2.9"],
+    "grpc": ["h2>=4.4"],
     "ldap": ["ldap3>=2.9"],
     "mysql": ["PyMySQL>=1.2"],
-    "pgsql": ["psycopg[binary]>=3.3"],
+    "pgsql": ["pg8000>=1.31"],
     "radius": ["pyrad>=2.6"],
     "redis": ["redis>=8.1"],
 }

@@ -35,7 +35,7 @@ from actors.notify_actor import FAREWELL, NotifyActor
 from actors.process import CHECKERS, FOLDERS, VRRP
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.routers import program, routers
-from loader.model import Checker, Config, Identity, RealServer, VirtualServer
+from loader.model import Check, Checker, Config, Identity, InlineCheck, RealServer, VirtualServer
 from plugins.registry import Place
 
 SHIPPED = Place("")
@@ -53,6 +53,15 @@ WARMUP = 1.0
 outside the pool for its first result."""
 
 
+OWN: dict[str, dict[str, float]] = {
+    "HTTP_GET": {"delay_before_retry": 3.0},
+    "SSL_GET": {"delay_before_retry": 3.0},
+    "DNS_CHECK": {"retry": 3},
+    "MISC_CHECK": {"retry": 0},
+}
+"""What keepalived has instead, of some keywords, for checks that are declared in a server."""
+
+
 class Checks:
     """The different checks that the configuration asks for, each once, whoever follows it under what name."""
 
@@ -67,6 +76,13 @@ class Checks:
         """The id of the check that ``server`` means by ``name``; without one, of a check that has its own target."""
         checker = self._declared[name]
         spec = _check(checker, server, self._places.get(checker.keyword, SHIPPED))
+        return self._known(name, spec)
+
+    def own(self, check: InlineCheck, server: RealServer) -> str:
+        """The id of a check that is declared in ``server``."""
+        return self._known(check.keyword, _own(check, server, self._places.get(check.keyword, SHIPPED)))
+
+    def _known(self, name: str, spec: CheckerSpec) -> str:
         nameless = msgspec.structs.replace(spec, id="")
         if nameless not in self._ids:
             self._ids[nameless] = self._free(spec.id)
@@ -152,12 +168,18 @@ def _server_specs(service: VirtualServer, checks: Checks, default: Identity) -> 
         yield RealServerSpec(
             _server_id(service, server),
             server.weight,
-            tuple(dict.fromkeys(checks.follow(name, server) for name in server.checkers)),
+            tuple(dict.fromkeys(_followed(server, checks))),
             server.alpha,
             service.omega,
             program(server.notify_up, default),
             program(server.notify_down, default),
         )
+
+
+def _followed(server: RealServer, checks: Checks) -> Iterable[str]:
+    """The ids of the checks that a server names, and of its own."""
+    yield from (checks.follow(name, server) for name in server.checkers)
+    yield from (checks.own(check, server) for check in server.checks)
 
 
 def _server_id(service: VirtualServer, server: RealServer) -> str:
@@ -221,34 +243,56 @@ def _check(checker: Checker, server: RealServer | None, place: Place) -> Checker
     whole = server is None or (checker.connect_ip is not None and checker.connect_port is not None)
     address = checker.connect_ip or (server.address if server else "")
     port = checker.connect_port or (server.port if server else 0)
-    given = _settings(checker, None if whole else server)
-    retry = given("retry", RETRY)
+    id = f"check/{checker.name}" if whole else f"check/{checker.name}@{endpoint(address, port)}"
+    return _spec(checker, id, (address, port), None if whole else server, checker.init, place)
+
+
+def _own(check: InlineCheck, server: RealServer, place: Place) -> CheckerSpec:
+    """A check that a server has for itself: it is up until a result says otherwise, unless that is to be ``alpha``."""
+    address, port = check.connect_ip or server.address, check.connect_port or server.port
+    alpha = server.alpha if check.alpha is None else check.alpha
+    id = f"check/{check.keyword}@{endpoint(server.address, server.port)}"
+    return _spec(check, id, (address, port), server, "unknown" if alpha else "up", place, OWN.get(check.keyword, {}))
+
+
+def _spec(
+    checker: Check,
+    id: str,
+    target: tuple[str, int],
+    server: RealServer | None,
+    init: str,
+    place: Place,
+    usual: Mapping[str, float] = MappingProxyType({}),
+) -> CheckerSpec:
+    """What ``server`` says goes before what is ``usual``, and that before the defaults of all."""
+    given = _settings(checker, server)
+    retry = given("retry", usual.get("retry", RETRY))
     interval = given("delay_loop", DELAY_LOOP)
     return CheckerSpec(
-        id=f"check/{checker.name}" if whole else f"check/{checker.name}@{endpoint(address, port)}",
+        id=id,
         keyword=checker.keyword,
         threaded=checker.threaded,
-        address=address,
-        port=port,
+        address=target[0],
+        port=target[1],
         timeout=given("connect_timeout", CONNECT_TIMEOUT),
         interval=interval,
-        retry_interval=given("delay_before_retry", DELAY_BEFORE_RETRY),
+        retry_interval=given("delay_before_retry", usual.get("delay_before_retry", DELAY_BEFORE_RETRY)),
         warmup=given("warmup", min(WARMUP, interval)),
         jitter=checker.jitter / 100,
         debounce=Debounce(checker.rise, checker.fall or int(retry) + 1),
-        init=checker.init,
+        init=init,
         bindto=checker.bindto or "",
         bind_port=checker.bind_port or 0,
         fwmark=checker.fwmark,
         tos=checker.tos,
         interface=checker.bind_if,
-        options=_options(checker, None if whole else server),
+        options=_options(checker, server),
         origin=place.origin,
         edition=place.edition,
     )
 
 
-def _settings(checker: Checker, server: RealServer | None) -> Callable[[str, float], float]:
+def _settings(checker: Check, server: RealServer | None) -> Callable[[str, float], float]:
     def given(name: str, default: float) -> float:
         own = getattr(checker, name)
         inherited = getattr(server, name, None) if server else None
@@ -257,7 +301,7 @@ def _settings(checker: Checker, server: RealServer | None) -> Callable[[str, flo
     return given
 
 
-def _options(checker: Checker, server: RealServer | None) -> tuple[tuple[str, object], ...]:
+def _options(checker: Check, server: RealServer | None) -> tuple[tuple[str, object], ...]:
     if server is None or not server.virtualhost:
         return checker.options
     return tuple(

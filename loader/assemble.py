@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
@@ -19,13 +20,14 @@ from loader.model import (
     Checker,
     Config,
     GlobalDefs,
+    InlineCheck,
     VirtualServer,
     VirtualServerGroup,
     VrrpInstance,
     VrrpSyncGroup,
 )
 from loader.names import CHECKER, GROUP, INSTANCE, POOL, Names
-from loader.schema import Plan, plan_of, plugin_plan
+from loader.schema import Plan, plan_of, plugin_plan, with_blocks
 from loader.services import virtual_server
 from loader.source import Position, Source
 from loader.unused import UNUSED
@@ -100,8 +102,9 @@ class Assembly:
     def _rest(self, defs: GlobalDefs, found: list[Statement], blocks: Mapping[str, Block]) -> Config:
         """All other blocks, and what they say of each other."""
         self._hints.update({bare: f"declare RT_{bare} NAME {{ ... }}, and name it in 'checkers'" for bare in blocks})
+        service = _service(tuple(blocks.values()))
         plans = {p + bare: plugin_plan(Checker, p + bare, block) for bare, block in blocks.items() for p in PREFIXES}
-        plans |= {plan.title: plan for plan in (SERVICE, ROUTER, SYNC_GROUP, *LISTED)}
+        plans |= {plan.title: plan for plan in (service, ROUTER, SYNC_GROUP, *LISTED)}
         self._cache.begin(self._users)
         values: dict[type[Any], list[Any]] = {plan.built: [] for plan in plans.values() if plan.built}
         blocks_of: list[Statement] = []
@@ -193,7 +196,7 @@ class Assembly:
 
     def _meaning(self, draft: Draft, text: str, defs: GlobalDefs) -> dict[str, Any]:
         """The fields of a block, by the rules of its kind."""
-        if draft.plan is SERVICE:
+        if draft.plan.built is VirtualServer:
             return virtual_server(draft, self._placer(draft, text))
         if draft.plan is ROUTER:
             return vrrp_instance(draft, defs, self._key)
@@ -239,6 +242,13 @@ class Assembly:
 
     def _place(self, problems: tuple[Problem, ...] | list[Problem], statement: Statement) -> None:
         self.problems += [problem.within(statement.offset, self._file(statement)) for problem in problems]
+
+
+@lru_cache(maxsize=4)
+def _service(blocks: tuple[Block, ...]) -> Plan:
+    """The plan of a virtual server whose real servers may have checks of their own; the same for the same plugins, by
+    which the cache knows it."""
+    return with_blocks(SERVICE, "real_server", InlineCheck, blocks)
 
 
 def _first(statement: Statement) -> str:

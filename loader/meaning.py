@@ -45,7 +45,9 @@ def global_defs(draft: Draft, users: frozenset[str]) -> dict[str, Any]:
 def checker(draft: Draft) -> dict[str, Any]:
     """The fields of a checker: tries become failures, the plugin's options one tuple."""
     fields = {key: value for key, value in draft.values.items() if not key.startswith("option ")}
-    fields["keyword"], fields["threaded"] = draft.plan.title[3:], PREFIXES[draft.plan.title[:3]]
+    title = draft.plan.title
+    threaded = PREFIXES.get(title[:3])
+    fields["keyword"], fields["threaded"] = title if threaded is None else title[3:], bool(threaded)
     fields["options"] = options(draft)
     if "retry" in fields:
         _agree(draft, fields["retry"] + 1, fields.get("fall"))

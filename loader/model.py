@@ -108,15 +108,14 @@ class CheckSettings:
     warmup: float | None = option("seconds", None, min=0, max=MONTH, unit="s", help="longest wait before the first")
 
 
-@dataclass(frozen=True, slots=True)
-class Checker(CheckSettings):
-    """A named check, ``RT_KEYWORD NAME`` on the event loop or ``TH_KEYWORD NAME`` in a native thread (``threaded``).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check(CheckSettings):
+    """What a check is, whoever declares it. ``threaded``: in a native thread.
 
     ``options`` are the plugin's, all of them, in its order, defaults filled in; inner blocks look the same.
-    ``connect_ip`` and ``connect_port`` are None where the target is whatever real server names the checker.
+    ``connect_ip`` and ``connect_port`` are None where the target is that of a real server.
     """
 
-    name: str = argument("str")
     keyword: str = derived("")
     threaded: bool = derived(False)
     connect_ip: str | None = option("address", None, help="address to check instead of the real server's")
@@ -130,9 +129,27 @@ class Checker(CheckSettings):
     rise: int = option("int", 1, min=1, max=TRIES + 1, help="successes in a row before the check is up")
     fall: int | None = option("int", None, min=1, max=TRIES + 1, help="failures in a row before the check is down")
     jitter: float = option("float", 10.0, min=0, max=50, unit="percent", help="random part of the time between checks")
-    init: str = option("str", "unknown", choices=("unknown", "up", "down", "last"), help="before the first result")
     options: tuple[tuple[str, object], ...] = derived(())
     at: Position = position()
+
+
+@dataclass(frozen=True, slots=True)
+class Checker(Check):
+    """A named check, ``RT_KEYWORD NAME`` on the event loop or ``TH_KEYWORD NAME`` in a native thread."""
+
+    name: str = argument("str")
+    init: str = option("str", "unknown", choices=("unknown", "up", "down", "last"), help="before the first result")
+
+
+@dataclass(frozen=True, slots=True)
+class InlineCheck(Check):
+    """keepalived's own kind: ``KEYWORD { ... }`` in a real_server, for that server alone.
+
+    What it leaves unsaid comes from the server, then from keepalived's defaults for its keyword.
+    """
+
+    alpha: bool | None = option("bool", None, bare=True, help="down until it says otherwise; the server's if unsaid")
+    log_all_failures: bool = option("bool", False, bare=True, help="taken, and of no effect: every change is logged")
 
 
 COMMON = common_words(Checker)
@@ -175,6 +192,7 @@ class RealServer(ServerSettings):
     notify_up: Script | None = option("script", None, help="run when the server comes up")
     notify_down: Script | None = option("script", None, help="run when it goes down")
     checkers: tuple[str, ...] = option("words", (), help="names of the checkers it follows")
+    checks: tuple[InlineCheck, ...] = derived(())
     uthreshold: int = option("int", 0, min=0, max=4_294_967_295, help="connections at which it takes no more")
     lthreshold: int = option("int", 0, min=0, max=4_294_967_295, help="connections at which it takes them again")
     at: Position = position()

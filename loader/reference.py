@@ -7,6 +7,7 @@ from loader.fields import Block, Keyword
 from loader.model import (
     Checker,
     GlobalDefs,
+    InlineCheck,
     RealServer,
     VirtualServer,
     VirtualServerGroup,
@@ -23,6 +24,7 @@ def reference(blocks: Iterable[Block]) -> str:
     plans = [plan_of(GlobalDefs, "global_defs"), plan_of(VirtualServer, "virtual_server")]
     plans += [plan_of(VirtualServerGroup, "virtual_server_group")]
     plans += [plan_of(RealServer, "real_server"), plan_of(Checker, "RT_KEYWORD")]
+    plans += [plan_of(InlineCheck, "KEYWORD")]
     plans += [plan_of(VrrpInstance, "vrrp_instance"), plan_of(Authentication, "authentication")]
     plans += [plan_of(AuthHmac, "auth_hmac")]
     plans += [plan_of(VrrpSyncGroup, "vrrp_sync_group"), plan_of(StaticAddresses, "static_ipaddress")]

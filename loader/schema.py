@@ -17,6 +17,9 @@ from loader.values import default as typed_default
 
 KEY = "loader"
 
+INLINE = "inline "
+"""What the keys of plugins' blocks in a real server begin with."""
+
 Model = Any
 """A frozen dataclass whose fields were made here. (No more precise type is both hashable and known to have fields.)"""
 
@@ -144,6 +147,23 @@ def plugin_plan(built: Model, title: str, block: Block) -> Plan:
     common = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
     own = [slot._replace(key=option_key(slot.key)) for slot in _option_slots(block.options)]
     return _plan(title, built, own + common, own)
+
+
+def with_blocks(plan: Plan, inside: str, built: Model, blocks: tuple[Block, ...]) -> Plan:
+    """The plan of a block whose inner block ``inside`` also takes those of plugins, any number of each.
+
+    Their drafts are gathered under ``inline KEYWORD``.
+    """
+    outer = plan.slots[inside]
+    assert outer.plan is not None
+    more = {block.keyword: _inline(built, block) for block in blocks if block.keyword not in outer.plan.slots}
+    inner = dataclasses.replace(outer.plan, slots={**outer.plan.slots, **more})
+    return dataclasses.replace(plan, slots={**plan.slots, inside: outer._replace(plan=inner)})
+
+
+def _inline(built: Model, block: Block) -> Slot:
+    keyword = Keyword(block.keyword, "block", (), repeated=True, help=block.help)
+    return Slot(f"{INLINE}{block.keyword}", keyword, "option", plugin_plan(built, block.keyword, block), gathers=True)
 
 
 def option_key(name: str) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 from loader.diagnostics import Problem, error, shown, warning
 from loader.draft import Draft
 from loader.grammar import Statement
-from loader.model import Forwarding, RealServer, SorryServer, Tunnel
+from loader.meaning import checker
+from loader.model import Forwarding, InlineCheck, RealServer, SorryServer, Tunnel
+from loader.schema import INLINE
 from loader.source import Position
 from loader.values import family, is_multicast
 
@@ -150,6 +152,20 @@ def _misfit(service: dict[str, Any], address: str, method: str) -> str:
     return ""
 
 
+def _checks(server: Draft, place: Place) -> tuple[tuple[InlineCheck, ...], list[Problem]]:
+    """The server's own checks, in order of their keywords, and what is wrong with them beyond each word of them."""
+    built: list[InlineCheck] = []
+    wrong: list[Problem] = []
+    for key in sorted(key for key in server.values if key.startswith(INLINE)):
+        for each in server.values[key]:
+            known = len(each.problems)
+            fields = checker(each)
+            found = each.problems[known:]
+            wrong += [server.out(problem) for problem in found]
+            built.append(InlineCheck(**fields, at=place(each.head)))
+    return tuple(built), wrong
+
+
 def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], place: Place) -> tuple[RealServer, ...]:
     """The servers with what they inherit. Those whose address was refused are left out: there is an error."""
     if not draft.says("real_servers"):
@@ -160,7 +176,8 @@ def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], pl
     for server in servers:
         if "address" not in server.values:
             continue
-        own = dict(server.values)
+        own = {key: value for key, value in server.values.items() if not key.startswith(INLINE)}
+        own["checks"], misdeclared = _checks(server, place)
         wrong = [error(text, server.where("method")) for text in _forward(own)]
         values = inherited | own
         wrong += _server_problems(server, values, fields)
@@ -168,7 +185,7 @@ def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], pl
         if key in seen:
             message = f"real_server {key[0]} {key[1]} is in this virtual_server already"
             wrong.append(error(message, server.heading(), related=(("first declared here", seen[key].heading()),)))
-        draft.problems += [draft.out(problem) for problem in wrong]
+        draft.problems += [draft.out(problem) for problem in (*wrong, *misdeclared)]
         seen.setdefault(key, server)
         built.append(RealServer(**values, at=place(server.head)))
     return tuple(built)

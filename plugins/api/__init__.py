@@ -3,8 +3,10 @@
 Nothing of the daemon's insides is here. A plugin imports this, the standard library, and its protocol's client library.
 """
 
+from plugins.api.client import Lent, Upgrade, conversation, library
 from plugins.api.declare import block, checker
 from plugins.api.describe import build, describe
+from plugins.api.encryption import Encryption
 from plugins.api.options import REQUIRED, RESERVED, BadPlugin, option
 from plugins.api.outcome import Degraded, Failed, Passed, Result, Session, explain, outcome
 from plugins.api.source import Source
@@ -17,7 +19,9 @@ __all__ = [
     "RESERVED",
     "BadPlugin",
     "Degraded",
+    "Encryption",
     "Failed",
+    "Lent",
     "Passed",
     "Result",
     "Session",
@@ -25,11 +29,14 @@ __all__ = [
     "Target",
     "Tls",
     "Trace",
+    "Upgrade",
     "block",
     "build",
     "checker",
+    "conversation",
     "describe",
     "explain",
+    "library",
     "option",
     "outcome",
 ]

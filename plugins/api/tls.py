@@ -16,7 +16,7 @@ class Tls:
 
     ``verify`` asks for a certificate that is valid for ``server_name`` (the address when that is empty) and signed by
     the authorities in file ``ca``, the system's when that is empty. ``certificate`` and ``key`` are files
-    to show to a server that asks; the key may lie in the certificate's file.
+    to show to a server that asks; the key may lie in the certificate's file. ``protocols`` are offered by ALPN.
     """
 
     server_name: str = ""
@@ -24,20 +24,21 @@ class Tls:
     ca: str = ""
     certificate: str = ""
     key: str = ""
+    protocols: tuple[str, ...] = ()
 
 
 Files = tuple[bool, str, str, str]
 Stamp = tuple[int, ...]
-_contexts: dict[Files, tuple[Stamp, ssl.SSLContext]] = {}
+_contexts: dict[tuple[Files, tuple[str, ...]], tuple[Stamp, ssl.SSLContext]] = {}
 
 
 def context_of(tls: Tls) -> ssl.SSLContext:
     """The context for ``tls``, made again only when one of its files has changed. Raises OSError saying which."""
     files = (tls.verify, tls.ca, tls.certificate, tls.key)
     stamp = tuple(os.stat(name).st_mtime_ns for name in files[1:] if name)
-    known = _contexts.get(files)
+    known = _contexts.get((files, tls.protocols))
     if known is None or known[0] != stamp:
-        known = _contexts[files] = (stamp, _make_context(tls))
+        known = _contexts[files, tls.protocols] = (stamp, _make_context(tls))
     return known[1]
 
 
@@ -45,6 +46,8 @@ def _make_context(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = tls.verify
     context.verify_mode = ssl.CERT_REQUIRED if tls.verify else ssl.CERT_NONE
+    if tls.protocols:
+        context.set_alpn_protocols(list(tls.protocols))
     try:
         if tls.ca:
             context.load_verify_locations(tls.ca)

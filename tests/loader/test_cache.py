@@ -119,9 +119,9 @@ def test_other_users_make_everything_new() -> None:
     assert (cache.decoded, script.user if script else "") == (3, "www")
 
 
-def test_another_schema_makes_its_own_checkers_new() -> None:
+def test_another_schema_makes_its_own_checkers_and_the_services_new() -> None:
     cache = Cache()
     read(GOOD, cache=cache)
     changed = {"TCP_CHECK": schemas("")["HTTP_GET"]}
     loaded = load_from(Memory({"lb.conf": GOOD}), "lb.conf", lambda location: changed, cache=cache)
-    assert (cache.decoded, messages(loaded)) == (1, ["2:1 error: TH_TCP_CHECK needs 'url'"])
+    assert (cache.decoded, messages(loaded)) == (3, ["2:1 error: TH_TCP_CHECK needs 'url'"])

@@ -110,11 +110,11 @@ class WireSocket:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def sendall(self, data: bytes) -> None:
+    def sendall(self, data: bytes, flags: int = 0) -> None:
         """Keep it."""
         self._wire.sent.append(data)
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         """The next bytes, none when all are delivered."""
         size = min(size, self._step)
         data, self._answer = self._answer[:size], self._answer[size:]
