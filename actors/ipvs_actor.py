@@ -1,6 +1,6 @@
 """A virtual server: quorum, sorry server, and a data plane that follows both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -24,7 +24,8 @@ FRESH = 2.0
 class ServiceSpec(msgspec.Struct, frozen=True):
     """A virtual server: its roster, and its programs. With ``omega`` a stop counts as losing quorum.
 
-    Without ``heals`` what others change in the plane is told and left.
+    Without ``heals`` what others change in the plane is told and left. A group (``is_group``) may have other services
+    after a reload: its successor takes away those that it has no more.
     """
 
     id: str
@@ -33,6 +34,7 @@ class ServiceSpec(msgspec.Struct, frozen=True):
     quorum_down: Program | None = None
     omega: bool = False
     heals: bool = True
+    is_group: bool = False
 
 
 class Reconcile(Message, frozen=True):
@@ -66,6 +68,7 @@ class IpvsActor:
         self._complain([error for key in self.keys if (error := self._look(key))])
         for pool in self.held if self._status is None else ():
             self._context.log.info("adopted", service=title(pool.service.key), servers=len(pool.destinations))
+        self._drop(set(self._status.group if self._status else ()) - set(self.keys))
         self._context.subscribe(f"{self._spec.id}/rs/*")
 
     def receive(self, message: Any) -> None:
@@ -89,9 +92,13 @@ class IpvsActor:
             return
         if self._spec.omega and self._quorum:
             self._notify("quorum_down", self._spec.quorum_down)
-        for key in self.keys:
+        self._drop(self.keys)
+
+    def _drop(self, keys: Iterable[ServiceKey]) -> None:
+        """Take services away, as far as they are there."""
+        for key in sorted(keys):
             self._look(key)
-            self._complain(self._carry_out(plan(None, self._held.get(key))))
+            self._complain(self._carry_out(plan(None, self._held.pop(key, None))))
 
     @property
     def keys(self) -> tuple[ServiceKey, ...]:
@@ -250,7 +257,9 @@ class IpvsActor:
     def _publish(self) -> None:
         roster = self._spec.roster
         sorry = roster.sorry is not None and not self._quorum
-        status = ServiceStatus(self._spec.id, self._quorum, servers_up(roster, self._servers), sorry, self._error)
+        group = self.keys if self._spec.is_group else ()
+        up = servers_up(roster, self._servers)
+        status = ServiceStatus(self._spec.id, self._quorum, up, sorry, self._error, group)
         if status != self._status:
             self._status = status
             self._context.publish(status)

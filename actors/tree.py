@@ -213,7 +213,7 @@ def _service(service: VirtualServer, default: Identity, heals: bool) -> Child:
         tuple(more),
     )
     up, down = program(service.quorum_up, default), program(service.quorum_down, default)
-    spec = ServiceSpec(service_id(service), roster, up, down, service.omega, heals)
+    spec = ServiceSpec(service_id(service), roster, up, down, service.omega, heals, bool(service.group))
     return Child(spec.id, IpvsActor, (spec,), ("plane",))
 
 

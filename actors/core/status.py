@@ -10,6 +10,7 @@ from enum import Enum
 import msgspec
 
 from actors.core.address import Address
+from actors.core.table import ServiceKey
 
 WHOLE = 100
 """The share of its weight, in percent, that a healthy server has."""
@@ -64,12 +65,13 @@ class ServerStatus(Status, frozen=True):
 
 class ServiceStatus(Status, frozen=True):
     """A virtual server: whether it has quorum, its servers that are up, whether the sorry server serves, and what the
-    data plane refuses."""
+    data plane refuses. Of a group also its services: a successor takes away those that are not its own."""
 
     quorum: bool
     servers_up: int
     sorry: bool
     error: str = ""
+    group: tuple[ServiceKey, ...] = ()
 
 
 class ChildStatus(Status, frozen=True):

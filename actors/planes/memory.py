@@ -135,6 +135,8 @@ class DryRunPlane(MemoryPlane):
 
     def apply(self, edit: Edit) -> None:
         """See `DataPlane.apply`."""
+        if self._is_left:
+            return
         super().apply(edit)
         self.edits.clear()
         log.info("dry run", would_be=attempt(edit), edit=edit)

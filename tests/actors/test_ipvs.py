@@ -109,7 +109,7 @@ class Service_(World):  # noqa: N801 - Service is a value of the table
         self, *names: str, omega: bool = False, heals: bool = True, service: Service = SERVICE, **settings: Any
     ) -> tuple[Child, ...]:
         members = tuple(Member(rs(name[0]), place(name[0]), name.endswith("!")) for name in names)
-        spec = ServiceSpec(ID, Roster(service, members, **settings), UP, DOWN, omega, heals)
+        spec = ServiceSpec(ID, Roster(service, members, **settings), UP, DOWN, omega, heals, "more" in settings)
         servers = (Child(rs(name), Listener, ([],)) for name in "abc")
         return (Child("notify", Listener, (self.programs,)), *servers, Child(ID, IpvsActor, (spec,), ("plane",)))
 
@@ -329,6 +329,18 @@ class TestGroup:
         assert [len(pool.destinations) for key in held if (pool := world.table.read(key))] == [1, 1, 1]
         world.shut_down()
         assert world.table.services() == ()
+
+    def test_a_reload_takes_away_what_the_group_has_no_more_and_touches_nothing_else(self) -> None:
+        world = Service_("a", more=self.MORE)
+        world.decide(a=OK)
+        world.table.edits.clear()
+        new = ServiceKey(4, "10.0.0.3", 80, "tcp")
+        world.tell("supervisor", Reload(world.children("a", service=Service(self.MORE[0]), more=(new,))))
+        assert world.table.services() == (self.MORE[0], new)
+        assert world.table.news() == "DeleteService DeleteService AddService add a:1"
+        for last in (new, ServiceKey(4, "10.0.0.4", 80, "tcp")):
+            world.tell("supervisor", Reload(world.children("a", service=Service(last), more=())))
+            assert world.table.services() == (last,)
 
     def test_one_that_is_refused_holds_no_other_up(self) -> None:
         table = Table()

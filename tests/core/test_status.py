@@ -24,6 +24,7 @@ from actors.core.status import (
     Verdict,
     VrrpStatus,
 )
+from actors.core.table import ServiceKey
 from actors.ipvs_actor import Reconcile
 from actors.ipvs_settings_actor import LookAtSettings
 from actors.supervisor_actor import Calm, StopOverdue
@@ -35,6 +36,7 @@ STATUSES: list[Any] = [
     CheckStatus("check/web", Verdict.OK, "slow", share=50),
     ServerStatus("vs/[::1]:80:tcp/rs/[::2]:80", Verdict.FAILED, 3, "check/web: FAILED, refused"),
     ServiceStatus("vs/fwmark:7", quorum=False, servers_up=0, sorry=True, error="no such device"),
+    ServiceStatus("vs/group:web:tcp", True, 1, False, group=(ServiceKey(4, "10.0.0.1", 80, "tcp"),)),
     ChildStatus("child/check/web", Phase.PARKED, 6, "ValueError: ü"),
     VrrpStatus("vrrp/VI_1", "MASTER", 150, "no advert for 3.61 s"),
     VrrpStatus("vrrp/VI_1", "BACKUP", 150, "started", ready=True, fault="interface eth0 is down"),

@@ -34,6 +34,8 @@ Decoded = TypeVar("Decoded")
 OPEN = ("active", "inactive", "persistent")
 """What of a `Load` IPVS counts for destinations alone."""
 
+MIXED = "a server of the other family is reached by TUN alone, and never while a sync daemon runs"
+
 WAYS_OUT = {
     "module": "load the kernel module: modprobe ip_vs",
     "right": "run as root, or give the program CAP_NET_ADMIN",
@@ -177,8 +179,9 @@ def _hint(edit: Edit) -> dict[int, str]:
                 errno.ESRCH: "there is no such service",
                 errno.ENOENT: f"the kernel has no module ip_vs_{service.scheduler}{engine}",
             }
-        case AddDestination():
-            return {errno.EEXIST: "it is there already", errno.ESRCH: "there is no such service"}
+        case AddDestination(key, server):
+            known = {errno.EEXIST: "it is there already", errno.ESRCH: "there is no such service"}
+            return known | ({errno.EINVAL: MIXED} if codec.family_of(server) != key.family else {})
         case _:
             return {errno.ENOENT: "there is no such real server", errno.ESRCH: "there is no such service"}
 

@@ -69,9 +69,14 @@ def service_attributes(service: Service) -> Attributes:
     return attributes
 
 
+def family_of(destination: Destination) -> int:
+    """4 or 6, by its address."""
+    return 6 if ":" in destination.address else 4
+
+
 def destination_identity(destination: Destination) -> Attributes:
     """The attributes by which the kernel finds a destination within its service."""
-    family = 6 if ":" in destination.address else 4
+    family = family_of(destination)
     return [
         ("ADDR", _packed(family, destination.address)),
         ("PORT", destination.port),

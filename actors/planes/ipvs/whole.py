@@ -46,7 +46,11 @@ class IpvsWhole:
 
     def start(self, daemon: Daemon) -> None:
         """See `WholeTable.start`."""
-        hint = {errno.EEXIST: "one runs already", errno.ENODEV: f"there is no interface {daemon.interface}"}
+        hint = {
+            errno.EEXIST: "one runs already",
+            errno.ENODEV: f"there is no interface {daemon.interface}",
+            errno.EINVAL: "none can run while a service has servers of the other family",
+        }
         doing = f"starting the sync daemon ({daemon.state})"
         self._ask(doing, commands.IPVS_CMD_NEW_DAEMON, more=whole_codec.daemon(daemon), hint=hint)
 
