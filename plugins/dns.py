@@ -26,14 +26,24 @@ class DnsCheck:
             reply = _by_tcp(target, dns, question)
         return self._judged(reply)
 
+    def _meant(self, expected: str) -> tuple[str, ...]:
+        """The ways to write what is expected: a name may be without its last dot."""
+        return (expected,) if self.type == "TXT" else (expected.lower(), f"{expected.lower()}.")
+
     def _judged(self, reply: Any) -> Passed:
         if reply.rcode():
             raise Failed(f"the answer is {library('dns.rcode', 'dns').to_text(reply.rcode())}")
-        data = {item.to_text().strip('"').lower() for records in reply.answer for item in records}
-        missing = [each for each in self.expect if each.lower() not in data and f"{each.lower()}." not in data]
+        data = {_text(item) for records in reply.answer for item in records}
+        missing = [each for each in self.expect if data.isdisjoint(self._meant(each))]
         if missing:
             raise Failed(f"not among the answers: {' '.join(missing)}")
         return Passed()
+
+
+def _text(item: Any) -> str:
+    """A record's data as it is compared: the strings of a TXT record as they are, in one, all else in small letters."""
+    strings = getattr(item, "strings", None)
+    return b"".join(strings).decode(errors="replace") if strings is not None else item.to_text().lower()
 
 
 def _question(dns: Any, name: str, kind: str) -> Any:

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from time import monotonic
 from typing import Any
 
 import regex
@@ -12,7 +13,7 @@ LONGEST = 64 * 1024
 """Bytes that are read in vain for one expectation."""
 
 REGEX_SECONDS = 0.05
-"""Time after which a search gives up: some patterns would need years."""
+"""Time that searches may take in a probe: some patterns would need years, and a search lets nothing else run."""
 
 ESCAPES = re.compile(rb"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
 LETTERS = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0"}
@@ -37,30 +38,43 @@ class TcpCheck(Encryption):
     def probe(self, target: Target) -> Passed:
         """Connect, talk, and close; a refusal is the dial's OSError."""
         with target.connect(self.encryption()) as sock:
+            talk = _Talk(sock)
             for step in (*self.steps, Step(send=self.send, expect=self.expect)):
                 if step.send:
                     sock.sendall(_bytes(step.send))
                 if step.expect:
-                    _await(sock, step.expect)
+                    talk.hear(step.expect)
         return Passed()
 
 
-def _await(sock: Any, expected: str) -> None:
-    heard, pattern = b"", _compiled(expected)
-    while not _is_found(pattern, heard):
-        more = sock.recv(4096)
-        heard += more
-        if not more:
-            raise Failed(f"closed before {expected!r} came")
-        if len(heard) > LONGEST:
-            raise Failed(f"{expected!r} is not within {LONGEST} bytes")
+class _Talk:
+    """What has come and was not expected yet, and the time that all searches of a conversation may take together."""
 
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._heard = b""
+        self._left = REGEX_SECONDS
 
-def _is_found(pattern: Any, heard: bytes) -> bool:
-    try:
-        return pattern.search(heard, timeout=REGEX_SECONDS) is not None
-    except TimeoutError:
-        raise Failed(f"regex takes more than {REGEX_SECONDS:g} s on this answer: make it simpler") from None
+    def hear(self, expected: str) -> None:
+        """Read until ``expected`` has come; what follows it is for the next one. Raises `Failed`."""
+        pattern = _compiled(expected)
+        while (found := self._search(pattern)) is None:
+            more = self._sock.recv(4096)
+            self._heard += more
+            if not more:
+                raise Failed(f"closed before {expected!r} came")
+            if len(self._heard) > LONGEST:
+                raise Failed(f"{expected!r} is not within {LONGEST} bytes")
+        self._heard = self._heard[found.end() :]
+
+    def _search(self, pattern: Any) -> Any:
+        began = monotonic()
+        try:
+            return pattern.search(self._heard, timeout=max(self._left, 0.001))
+        except TimeoutError:
+            raise Failed(f"regexes take more than {REGEX_SECONDS:g} s on this answer: make them simpler") from None
+        finally:
+            self._left -= monotonic() - began
 
 
 @cache

@@ -40,6 +40,8 @@ def key_of(family: int = 4, protocol: str = "tcp") -> ServiceKey:
 
 A, B = Destination("127.0.0.2", 8001), Destination("127.0.0.2", 8002, 3)
 A6, B6 = Destination("::1", 8001), Destination("::1", 8002, 7)
+FAR = Destination("::1", 8001, method="TUN")
+"""IPv6 behind a service of IPv4: through a tunnel alone, says the kernel."""
 
 Case = Callable[[ServiceKey, ServiceKey], Edit]
 REFUSED: dict[str, tuple[Case, str]] = {
@@ -88,7 +90,7 @@ class DataPlaneContract:
 
     @pytest.mark.parametrize(
         ("family", "protocol", "servers"),
-        [(4, "tcp", (A, B)), (4, "udp", (A, B)), (6, "tcp", (A6, B6)), (6, "udp", (A6,)), (4, "tcp", (A, A6))],
+        [(4, "tcp", (A, B)), (4, "udp", (A, B)), (6, "tcp", (A6, B6)), (6, "udp", (A6,)), (4, "tcp", (A, FAR))],
     )
     def test_what_was_added_is_read_back(
         self, plane: DataPlane, family: int, protocol: str, servers: tuple[Destination, ...]
@@ -150,7 +152,7 @@ class DataPlaneContract:
     def test_a_plan_brings_one_pool_to_another(self, plane: DataPlane) -> None:
         key = key_of()
         first = Pool(Service(key, "rr"), (A, B))
-        second = Pool(Service(key, "wlc", (), 30), (Destination(*B.key, 5), A6))
+        second = Pool(Service(key, "wlc", (), 30), (Destination(*B.key, 5), FAR))
         put(plane, *plan(first, None), *plan(second, first))
         assert plan(second, plane.read(key)) == ()
 

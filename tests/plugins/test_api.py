@@ -49,6 +49,7 @@ PLAIN = {
     "secret": False,
     "unit": "",
     "pattern": "",
+    "bare": None,
     "options": [],
 }
 

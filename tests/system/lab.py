@@ -68,6 +68,9 @@ class Backend:
 class Daemon:
     """``python -m actors.main`` on a configuration, with its log in a file and its control socket in ``folder``."""
 
+    limit = 10.0
+    """Seconds until its control socket answers."""
+
     def __init__(self, folder: Path, conf: str, *options: str) -> None:
         self.folder = folder
         self.conf = folder / "test.conf"
@@ -93,7 +96,7 @@ class Daemon:
         command += ["--log-format", "json"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=watched)
-        until(self._answers)
+        until(self._answers, self.limit)
         return self
 
     def ask(self, **request: Any) -> Any:

@@ -1,0 +1,11 @@
+"""Each test has a network namespace of its own, and with it a table of its own that is empty."""
+
+import pytest
+
+from tests.kernel.inside.space import own_namespace
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    """Go to a new namespace; the one before goes when nobody is in it."""
+    own_namespace()
