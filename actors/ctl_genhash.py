@@ -138,5 +138,5 @@ def _paste(screen: Console, url: Url, reply: Reply, use_ssl: bool, use_sni: bool
         screen.print(Text(line, "bold" if "digest" in line else ""), soft_wrap=True)
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
+def _printable(header: bytes) -> str:
+    return "".join(c if c.isprintable() else "?" for c in header.decode("latin-1"))

@@ -108,11 +108,12 @@ def _counted(names: tuple[str, ...]) -> Callable[[Row], str]:
 
 def large(amount: int) -> str:
     """A number of at most eight digits, in thousands, millions and so on where it has more."""
-    for unit in UNITS:
-        if amount < 100_000_000 or unit == UNITS[-1]:
+    *smaller, largest = UNITS
+    for unit in smaller:
+        if amount < 100_000_000:
             return f"{amount}{unit}"
         amount //= 1000
-    return ""
+    return f"{amount}{largest}"
 
 
 def _headed(columns: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from errno import ENOENT
+from inspect import getfile
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -59,7 +60,11 @@ def kinds(folder: str = "") -> dict[str, Kind]:
     found = registry.find([folder] if folder else ())
     if found.blamed:
         raise Wrong("\n".join(map(str, found.blamed)))
-    return {keyword: Kind(keyword, checker, registry.origin_of(checker)) for keyword, checker in found.checkers.items()}
+    own = registry.shipped()
+    return {
+        keyword: Kind(keyword, checker, registry.origin_of(checker) if keyword in own else getfile(checker))
+        for keyword, checker in found.checkers.items()
+    }
 
 
 def kind_of(name: str, folder: str = "") -> Kind:

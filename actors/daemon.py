@@ -33,7 +33,7 @@ from actors.ipvs_view import IpvsView
 from actors.logs import is_terminal
 from actors.messages import Died, Shutdown, Stopped
 from actors.nursery import Nursery
-from actors.planes import DataPlane, PlaneUnavailable
+from actors.planes import DataPlane, PlaneError
 from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import DryRunPlane
 from actors.planes.userspace import UserspacePlane
@@ -96,7 +96,7 @@ class Daemon:
         self._balances = False
 
     def run(self) -> int:
-        """Run until told to end; the exit code. Raises `PlaneUnavailable` before anything is touched."""
+        """Run until told to end; the exit code. Raises `PlaneError` before anything is touched."""
         for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)  # what is asked for before it can be carried out is no end
         dry = self._settings.dry_run
@@ -240,9 +240,10 @@ class Daemon:
 
     def _take_over(self, config: Config, tree: Tree, refusal: str) -> None:
         try:
-            self._open_plane(config)
-        except PlaneUnavailable as error:
-            refusal = refusal or str(error)
+            if not refusal:
+                self._open_plane(config)
+        except PlaneError as error:
+            refusal = str(error)
         if refusal:
             log.error("reload failed, nothing has changed", diagnostics=refusal)
             return

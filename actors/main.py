@@ -23,7 +23,7 @@ from actors.daemon import EXIT_CONFIGURATION, EXIT_FATAL, Daemon, Settings
 from actors.logs import configure
 from actors.nursery import Nursery
 from actors.picture import picture
-from actors.planes import PlaneUnavailable
+from actors.planes import PlaneError
 from actors.process import preload, serve
 from actors.systemd import found
 
@@ -70,7 +70,7 @@ def main(
     except ConfigurationError as error:
         click.echo(str(error), nl=False, err=True)
         sys.exit(EXIT_CONFIGURATION)
-    except (PlaneUnavailable, AlreadyInUse, OSError) as error:
+    except (PlaneError, AlreadyInUse, OSError) as error:
         ways_out = [f"  {way}" for way in getattr(error, "remedies", ())]
         click.echo("\n".join([f"understudyd: {error}", *ways_out]), err=True)
         sys.exit(EXIT_FATAL)

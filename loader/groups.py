@@ -8,14 +8,12 @@ from typing import Any, NamedTuple
 from loader.diagnostics import error, shown, warning
 from loader.draft import Draft
 from loader.model import Entry, VirtualServer, VirtualServerGroup
+from loader.services import ANY_PORT_STICKS, FAMILIES
 from loader.values import address, family, whole
 
 MOST = 65536
 """Most addresses of one range: keepalived's limit too."""
 MARKS = 4_294_967_295
-FAMILIES = {"inet": 4, "inet6": 6}
-ANY_PORT_STICKS = 360
-"""Persistence in seconds that services for every port get, since IPVS takes them only with some."""
 
 
 class Found(NamedTuple):

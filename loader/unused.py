@@ -11,7 +11,9 @@ _NAMES = "processes have the names of what they do"
 _LIMITS = "hang_limit ends a process that does not answer"
 _BUFFERS = "sockets have the room that they need"
 _FILTERS = "the table of the firewall is this program's own"
-_FOLDERS = "there are no such files"
+_DUMPS = "the state is written beside the control socket"
+_COPIES = "no copy of the configuration is made"
+_ROUTES = "routes and rules are not set"
 _EXTRA = "addresses are announced where they are"
 _CLOCK = "timers that are late are always looked into"
 
@@ -30,8 +32,10 @@ _GLOBALS = {
     "lvs_netlink_cmd_rcv_bufs_force lvs_netlink_monitor_rcv_bufs lvs_netlink_monitor_rcv_bufs_force "
     "process_monitor_rcv_bufs process_monitor_rcv_bufs_force",
     _FILTERS: "vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_ifindex nftables_counters",
-    _FOLDERS: "state_dump_file stats_dump_file json_dump_file tmp_config_directory config_save_dir data_use_instance "
-    "iproute_usr_dir iproute_etc_dir use_symlink_paths",
+    _DUMPS: "state_dump_file stats_dump_file json_dump_file data_use_instance",
+    _COPIES: "tmp_config_directory config_save_dir",
+    _ROUTES: "iproute_usr_dir iproute_etc_dir",
+    "of a program's path both the name and what it leads to are looked at": "use_symlink_paths",
     _EXTRA: "vrrp_garp_extra_if vrrp_vmac_garp_intvl",
     "adverts of unknown routers are counted": "log_unknown_vrids",
     "files and sockets of this program are for its user alone": "umask",

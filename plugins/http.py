@@ -6,21 +6,17 @@ bounded.
 """
 
 from dataclasses import replace
-from functools import cache
 from hashlib import md5
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import regex
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from plugins.api import Failed, Passed, Target, Tls, block, checker, explain, option
+from plugins.services.patterns import SECONDS, compiled
 
 HEADER_LIMIT = 16 * 1024
 """Bytes that headers, interim answers and trailers may have together; keepalived allows 4095 of headers."""
-
-REGEX_SECONDS = 0.05
-"""Time after which a search gives up: some patterns would need years, and a search lets nothing else run."""
 
 _CHUNK = 16 * 1024
 _LENIENCIES = {"lenient_data_after_close": True, "lenient_optional_cr_before_lf": True}  # neither harms a judgement
@@ -115,7 +111,7 @@ class Reply:
     def __init__(self, max_body: int) -> None:
         self.status = 0
         self.location = ""
-        self.headers: list[tuple[str, str]] = []
+        self.headers: list[tuple[bytes, bytes]] = []
         self.done = False
         self._max_body = max_body
         self._parts: list[bytes] = []
@@ -150,7 +146,7 @@ class Reply:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.done and not self._in_body:
-            self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+            self.headers.append((name, value))
         name = name.lower()
         if name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()):
             self._framed = True
@@ -204,17 +200,9 @@ def _judge(url: Url, reply: Reply) -> None:
 
 def _is_found(pattern: str, body: bytes) -> bool:
     try:
-        return _compiled(pattern).search(body, timeout=REGEX_SECONDS) is not None
+        return compiled(pattern).search(body, timeout=SECONDS) is not None
     except TimeoutError:
-        raise Failed(f"regex takes more than {REGEX_SECONDS:g} s on this body: make it simpler") from None
-
-
-@cache
-def _compiled(pattern: str) -> Any:
-    try:
-        return regex.compile(pattern.encode())
-    except (regex.error, RecursionError) as error:
-        raise Failed(f"regex cannot be used: {error}") from None
+        raise Failed(f"regex takes more than {SECONDS:g} s on this body: make it simpler") from None
 
 
 def _redirected(url: Url, location: str, encrypted: bool) -> Url:

@@ -4,7 +4,6 @@ from typing import Any
 
 from plugins.api import (
     Degraded,
-    Encryption,
     Failed,
     Lent,
     Passed,
@@ -15,7 +14,7 @@ from plugins.api import (
     library,
     option,
 )
-from plugins.services.replication import Replication
+from plugins.services.sql import Sql
 
 SYNTAX_ERROR = 1064
 CLIENTS_OWN = range(2000, 3000)
@@ -26,14 +25,10 @@ _LAGS = ("Seconds_Behind_Source", "Seconds_Behind_Master")  # MySQL since 8.0.22
 
 
 @checker("MYSQL_CHECK")
-class MysqlCheck(Replication, Encryption):
+class MysqlCheck(Sql):
     """Healthy when MySQL or MariaDB accepts the login, answers the query, and has the role that is asked for."""
 
     user: str = option(help="user to log in as; a lag needs the right to see the replication's status")
-    password: str = option("", help="password of that user", secret=True)
-    database: str = option("", help="database to use")
-    query: str = option("", help="statement to run, besides the login")
-    expect: str = option("", help="what the first column of the query's first row must be")
 
     def probe(self, target: Target) -> Passed | Degraded:
         """Log in, ask, and look at the replication if that matters."""
@@ -71,9 +66,7 @@ class MysqlCheck(Replication, Encryption):
 
     def _ask(self, mysql: Any, client: Any) -> None:
         if self.query:
-            values = list(_row(mysql, client, self.query).values())
-            if self.expect and values[:1] != [self.expect]:
-                raise Failed(f"the query does not give {self.expect!r}")
+            self.judge(list(_row(mysql, client, self.query).values()))
 
     def _replication(self, mysql: Any, client: Any) -> Passed | Degraded:
         writable = _row(mysql, client, "SELECT @@global.read_only AS read_only")["read_only"] == "0"

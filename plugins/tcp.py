@@ -1,19 +1,16 @@
 """TCP_CHECK: does the port answer, and say what it should?"""
 
 import re
-from functools import cache
 from time import monotonic
 from typing import Any
 
 import regex
 
 from plugins.api import Encryption, Failed, Passed, Target, block, checker, option
+from plugins.services.patterns import SECONDS, compiled
 
 LONGEST = 64 * 1024
 """Bytes that are read in vain for one expectation."""
-
-REGEX_SECONDS = 0.05
-"""Time that searches may take in a probe: some patterns would need years, and a search lets nothing else run."""
 
 ESCAPES = re.compile(rb"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
 LETTERS = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0"}
@@ -53,11 +50,11 @@ class _Talk:
     def __init__(self, sock: Any) -> None:
         self._sock = sock
         self._heard = b""
-        self._left = REGEX_SECONDS
+        self._left = SECONDS
 
     def hear(self, expected: str) -> None:
         """Read until ``expected`` has come; what follows it is for the next one. Raises `Failed`."""
-        pattern = _compiled(expected)
+        pattern = compiled(expected, regex.MULTILINE)
         while (found := self._search(pattern)) is None:
             more = self._sock.recv(4096)
             self._heard += more
@@ -72,17 +69,9 @@ class _Talk:
         try:
             return pattern.search(self._heard, timeout=max(self._left, 0.001))
         except TimeoutError:
-            raise Failed(f"regexes take more than {REGEX_SECONDS:g} s on this answer: make them simpler") from None
+            raise Failed(f"regexes take more than {SECONDS:g} s on this answer: make them simpler") from None
         finally:
             self._left -= monotonic() - began
-
-
-@cache
-def _compiled(pattern: str) -> Any:
-    try:
-        return regex.compile(pattern.encode(), regex.MULTILINE)
-    except (regex.error, RecursionError) as error:
-        raise Failed(f"regex cannot be used: {error}") from None
 
 
 def _bytes(text: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 RESERVED = frozenset(
     {"connect_ip", "connect_port", "bindto", "bind_port", "bind_if", "fwmark", "tos"}
     | {"connect_timeout", "delay_loop", "retry", "nb_get_retry"}
-    | {"delay_before_retry", "warmup", "rise", "fall", "jitter", "init", "alpha"}
+    | {"delay_before_retry", "warmup", "rise", "fall", "jitter", "init", "alpha", "log_all_failures"}
 )
 """Keywords that every checker has; the daemon owns them, no plugin may declare them."""
 

@@ -44,6 +44,7 @@ def test_the_list_has_every_checker_what_it_looks_at_and_its_file(tmp_path: Path
                for keyword, cls in find(entry_points=False).checkers.items()}  # fmt: skip
     assert {*words[1:]} >= shipped
     assert [line for line in lines if "SPARE_CHECK" in line and "Healthy when asked to be." in line]
+    assert ("SPARE_CHECK", str(tmp_path / "spare.py")) in words
 
 
 def test_help_shows_what_it_takes_nested_and_a_declaration_with_what_it_cannot_be_without() -> None:

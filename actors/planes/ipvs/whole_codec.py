@@ -36,7 +36,7 @@ def daemon(wanted: Daemon) -> Attributes:
     ]
     for name, value in (("SYNC_MAXLEN", wanted.maxlen), ("MCAST_PORT", wanted.port), ("MCAST_TTL", wanted.ttl)):
         if value:
-            attributes.append((f"{name}", value))
+            attributes.append((name, value))
     if wanted.group:
         six = ":" in wanted.group
         packed = socket.inet_pton(socket.AF_INET6 if six else socket.AF_INET, wanted.group)
