@@ -102,17 +102,18 @@ class Terminal:
 
     def ends(self, limit: float = 20.0) -> int | None:
         """The exit code, None when it goes on; what it shows meanwhile is read."""
-        end = time.monotonic() + limit
-        while time.monotonic() < end:
-            if self._there and select.select([self._end], [], [], 0.05)[0]:
-                with contextlib.suppress(OSError):
+        gone, end = os.pidfd_open(self.pid), time.monotonic() + limit
+        ready: list[int] = []
+        while gone not in ready and time.monotonic() < end:
+            ready = select.select([gone, *([self._end] if self._there else [])], [], [], limit)[0]
+            if self._end in ready:
+                with contextlib.suppress(OSError):  # nobody has the terminal any more
                     os.read(self._end, 1 << 16)
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self._runs = False
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.01)
-        return None
+        os.close(gone)
+        if gone not in ready:
+            return None
+        self._runs = False
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def goes(self) -> None:
         """Nobody has the other end any more."""

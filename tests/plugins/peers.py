@@ -69,6 +69,27 @@ def peer(script: Script = lambda client: None, family: int = socket.AF_INET, con
 
 
 @contextmanager
+def datagrams(answer: Callable[[bytes], list[bytes]]) -> Iterator[int]:
+    """The port of a server that sends ``answer(datagram)`` for each that comes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+
+        def serve() -> None:
+            while (came := sock.recvfrom(65536))[0] != b"end":
+                for reply in answer(came[0]):
+                    with suppress(OSError):
+                        sock.sendto(reply, came[1])
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            sock.sendto(b"end", sock.getsockname())
+            thread.join(1)
+
+
+@contextmanager
 def no_leak() -> Iterator[None]:
     """Fails when a descriptor is open at the end that was not at the start, or the other way about."""
     before = _descriptors()

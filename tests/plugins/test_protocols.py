@@ -3,8 +3,7 @@ the event loop and in a thread; and of servers that mean harm."""
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import repeat
 from time import monotonic
 from tracemalloc import get_traced_memory, reset_peak, start, stop
@@ -23,7 +22,7 @@ from plugins.smtp import SmtpCheck
 from plugins.tcp import TcpCheck
 from plugins.udp import UdpCheck
 from tests.plugins.certificates import server_context
-from tests.plugins.peers import no_leak, peer
+from tests.plugins.peers import datagrams, no_leak, peer
 from tests.plugins.test_hostile import in_greenlet
 
 HOST = "127.0.0.1"
@@ -177,27 +176,6 @@ def test_mail_through_tls_at_once_or_when_asked_for(probed: Callable[..., Result
 
 
 # UDP_CHECK and DNS_CHECK
-
-
-@contextmanager
-def datagrams(answer: Callable[[bytes], list[bytes]]) -> Iterator[int]:
-    """A server that sends what ``answer`` gives for each datagram; its port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HOST, 0))
-
-        def serve() -> None:
-            while (packet := sock.recvfrom(65536))[0] != b"end":
-                for reply in answer(packet[0]):
-                    sock.sendto(reply, packet[1])
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield sock.getsockname()[1]
-        finally:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-                last.sendto(b"end", sock.getsockname())
-            thread.join()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,6 @@
 """RADIUS_CHECK: servers that lie, repeat, lose datagrams or say nothing."""
 
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from time import monotonic
 
 import pytest
@@ -14,33 +11,10 @@ from pyrad.packet import AccessAccept, AccessChallenge, AccountingResponse, Auth
 
 from plugins.api import Failed, Passed, Result, Target, outcome
 from plugins.radius import RadiusCheck, _proven
-from tests.plugins.peers import no_leak
+from tests.plugins.peers import datagrams, no_leak
 from tests.plugins.test_hostile import in_greenlet, in_thread
 
 Answer = Callable[[bytes], list[bytes]]
-
-
-@contextmanager
-def radius(answer: Answer) -> Iterator[int]:
-    """The port of a server that sends ``answer(datagram)`` for each that comes."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-
-        def serve() -> None:
-            while data := sock.recvfrom(4096):
-                if data[0] == b"end":
-                    return
-                for each in answer(data[0]):
-                    with suppress(OSError):
-                        sock.sendto(each, data[1])
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield sock.getsockname()[1]
-        finally:
-            sock.sendto(b"end", sock.getsockname())
-            thread.join(1)
 
 
 def reply(code: int, secret: bytes = b"sesame", shift: int = 0) -> Answer:
@@ -92,7 +66,7 @@ def test_only_an_answer_that_knows_the_secret_counts(
 ) -> None:
     plugin = RadiusCheck(secret="sesame", user="watcher", password="hush")
     began = monotonic()
-    with no_leak(), radius(answer) as port:
+    with no_leak(), datagrams(answer) as port:
         assert run(lambda dial: outcome(plugin, Target("127.0.0.1", port, 0.15, dial=dial))) == result
     assert monotonic() - began < 1.5
 
@@ -100,7 +74,7 @@ def test_only_an_answer_that_knows_the_secret_counts(
 def test_a_request_is_sent_again_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("plugins.radius.RESEND", 0.05)
     plugin = RadiusCheck(secret="sesame")
-    with radius(lossy(2)) as port:
+    with datagrams(lossy(2)) as port:
         assert in_greenlet(lambda dial: outcome(plugin, Target("127.0.0.1", port, 5, dial=dial))) == Passed()
 
 

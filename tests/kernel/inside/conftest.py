@@ -1,7 +1,10 @@
 """Each test has a network namespace of its own, and with it a table of its own that is empty."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from actors.planes.ipvs import IpvsPlane
 from tests.kernel.inside.space import own_namespace
 
 
@@ -9,3 +12,12 @@ from tests.kernel.inside.space import own_namespace
 def fresh() -> None:
     """Go to a new namespace; the one before goes when nobody is in it."""
     own_namespace()
+
+
+@pytest.fixture
+def plane(fresh: None) -> Iterator[IpvsPlane]:
+    """The plane, open."""
+    made = IpvsPlane()
+    made.open()
+    yield made
+    made.close()

@@ -57,14 +57,6 @@ SERVERS = {
 }
 
 
-@pytest.fixture
-def plane(fresh: None) -> Iterator[IpvsPlane]:
-    made = IpvsPlane()
-    made.open()
-    yield made
-    made.close()
-
-
 def hold(plane: IpvsPlane, pool: Pool, before: Pool | None = None) -> None:
     for edit in plan(pool, before):
         plane.apply(edit)

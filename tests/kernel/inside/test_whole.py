@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
@@ -25,14 +24,6 @@ TUNNELS = {
     "gre": (Tunnel("gre"), "--tun-type gre --tun-nocsum"),
     "gre with checksums": (Tunnel("gre", 0, "csum"), "--tun-type gre --tun-csum"),
 }
-
-
-@pytest.fixture
-def plane(fresh: None) -> Iterator[IpvsPlane]:
-    made = IpvsPlane()
-    made.open()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("what", TUNNELS)
