@@ -8,7 +8,7 @@ from zlib import crc32
 import msgspec
 
 from actors.core.health import Debounce, Health, observe
-from actors.core.status import WHOLE, CheckStatus, Verdict
+from actors.core.status import OWN, WHOLE, CheckStatus, Verdict
 from actors.messages import Message, Probed
 from actors.runtime.actor import Context
 
@@ -23,6 +23,7 @@ class CheckerSpec(msgspec.Struct, frozen=True):
     """What is checked, how, and when. Times are seconds, ``jitter`` a share of the interval (0 to 0.5).
 
     ``init`` is the verdict before the first result: unknown, up, down or last. ``options`` are the plugin's own.
+    ``user`` and ``group`` are whose programs run that name nobody; empty: as the daemon does.
     A plugin that is not shipped has an ``origin`` and an ``edition``, see `plugins.registry.Place`.
     """
 
@@ -46,6 +47,8 @@ class CheckerSpec(msgspec.Struct, frozen=True):
     options: tuple[tuple[str, Any], ...] = ()
     origin: str = ""
     edition: int = 0
+    user: str = ""
+    group: str = ""
 
     @property
     def title(self) -> str:
@@ -200,7 +203,7 @@ class CheckerActor:
         if message.crash:
             raise PluginCrashed(message.crash)
         self.tally.metrics = message.metrics
-        self._judge(message.passed, message.detail, message.share)
+        self._judge(message.passed, message.detail, message.share, message.weight)
 
     def _guard(self) -> None:
         # One timer watches over many runs, since nearly all of them end long before: it is not set for each.
@@ -223,11 +226,11 @@ class CheckerActor:
         self.tally.hung += 1
         self._judge(False, detail)
 
-    def _judge(self, passed: bool, detail: str, share: int = WHOLE) -> None:
+    def _judge(self, passed: bool, detail: str, share: int = WHOLE, weight: int = OWN) -> None:
         self.tally.failures += not passed
         self.tally.at = self._context.now()
         before = self._health
-        self._health = observe(before, self._spec.debounce, passed, detail, share)
+        self._health = observe(before, self._spec.debounce, passed, detail, share, weight)
         if self._health is not before:
             self._publish()
         self._plan()
@@ -252,7 +255,7 @@ class CheckerActor:
 
     def _said(self) -> CheckStatus:
         health = self._health
-        return CheckStatus(self._spec.id, health.verdict, health.detail, health.assumed, health.share)
+        return CheckStatus(self._spec.id, health.verdict, health.detail, health.assumed, health.share, health.weight)
 
     def _report(self, message: Probed) -> None:
         self._context.tell(self._spec.id, message)
@@ -270,7 +273,7 @@ _INITIAL = {
 def _initial(last: Any, init: str) -> Health:
     """A restarted checker goes on from the last verdict that it had from a result, so that nobody flaps."""
     if isinstance(last, CheckStatus) and not last.assumed:
-        return Health(last.verdict, last.detail, assumed=False, share=last.share)
+        return Health(last.verdict, last.detail, assumed=False, share=last.share, weight=last.weight)
     return _INITIAL[init]
 
 

@@ -170,7 +170,9 @@ def checkers(rows: Iterable[Row]) -> Table:
 
 
 def _less(row: Row) -> str:
-    share = row.get("share", 100)
+    share, weight = row.get("share", 100), row.get("weight")
+    if weight is not None:
+        return f" weight {weight}"
     return f" {share} %" if share < 100 else ""
 
 

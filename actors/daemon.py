@@ -125,12 +125,12 @@ class Daemon:
         self._system = engine.system
         self._system.unsupervised = self._leaderless
         defs = self._config.global_defs
-        spawner.secure = defs.enable_script_security
         self._fleet = Fleet(engine.system, self._nursery, self._orders, defs.hang_limit)
         ports |= {"plane": plane, "ipvs": plane.whole, "spawner": spawner}
         ports |= {"launcher": self._fleet, "ended": self._ended.set}
         if self._nursery is None:
             ports |= network(table_of(self._door), self._settings.dry_run) | probing(engine)
+        self._secure(defs.enable_script_security)
         self._census = Census(engine.system, self._fleet, spawner, Lag(engine.system.clock))
         told = partial(self._facts, plane)
         self._snapshot = Snapshot(engine.system, self._fleet, self._census, told, self.tree.names)
@@ -177,6 +177,7 @@ class Daemon:
             scheduling_of(defs, name),
             self._ear if name == VRRP else UNHEARD,
             table_of(self._door),
+            defs.enable_script_security,
         )
 
     def _wait(self) -> int:
@@ -248,10 +249,16 @@ class Daemon:
             log.error("reload failed, nothing has changed", diagnostics=refusal)
             return
         self._config, self.tree = config, tree
-        self._spawner.secure = config.global_defs.enable_script_security
+        self._secure(config.global_defs.enable_script_security)
         self._fleet.adjust(config.global_defs.hang_limit)
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))
+
+    def _secure(self, secure: bool) -> None:
+        """Whether nothing may run as root that others can change: said to whoever runs programs in this process."""
+        self._spawner.secure = secure
+        if "probes" in self._ports:
+            self._ports["probes"].programs.secure = secure
 
     @contextmanager
     def _doors(self) -> Iterator[None]:

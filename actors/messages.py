@@ -2,7 +2,7 @@
 
 import msgspec
 
-from actors.core.status import AnyStatus
+from actors.core.status import OWN, WHOLE, AnyStatus
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -124,7 +124,8 @@ class Ran(Message, frozen=True):
 class Probed(Message, frozen=True):
     """How run number ``run`` of a checker's probe ended. A ``crash`` is a traceback: the plugin itself failed.
 
-    ``share`` is what it leaves servers of their weight, in percent; ``metrics`` are figures of the plugin's own.
+    ``share`` is what it leaves servers of their weight, in percent, ``weight`` what they are to have instead of it
+    unless that is `OWN`; ``metrics`` are figures of the plugin's own.
     """
 
     run: int
@@ -132,7 +133,8 @@ class Probed(Message, frozen=True):
     detail: str = ""
     seconds: float = 0.0
     crash: str = ""
-    share: int = 100
+    share: int = WHOLE
+    weight: int = OWN
     metrics: tuple[tuple[str, float], ...] = ()
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import structlog
 
 from actors.checker_actor import CheckerSpec
-from actors.core.status import WHOLE
+from actors.core.status import OWN, WHOLE
 from actors.messages import Probed
+from actors.programs import Programs
 from actors.runtime.dial import CooperativeDial, NativeDial
 from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
 from actors.runtime.leaks import Leaks, Look
-from plugins.api import Degraded, Failed, Result, Session, Source, Target, build
+from plugins.api import Degraded, Failed, Result, Session, Source, Target, Weighed, build
 from plugins.registry import Library, Place
 
 Report = Callable[[Probed], None]
@@ -64,7 +65,8 @@ class PluginProbe:
 
     def _probe(self) -> Result:
         spec = self._spec
-        target = Target(spec.address, spec.port, spec.timeout, self._source, self._dial)
+        identity = (spec.user, spec.group)
+        target = Target(spec.address, spec.port, spec.timeout, self._source, self._dial, identity=identity)
         if self._leaks is None or not self._session.is_set_up:  # a client that is made may well keep something
             return self._session.probe(target)
         look = self._leaks.look(spec.keyword)
@@ -88,15 +90,19 @@ class PluginProbe:
 
 
 class PluginProbes:
-    """Makes probes of plugins, whose code is loaded when the first checker that uses it comes to live here."""
+    """Makes probes of plugins, whose code is loaded when the first checker that uses it comes to live here.
+
+    ``programs`` runs what they want to be run.
+    """
 
     def __init__(self, lanes: Lanes, leaks: Leaks | None = None) -> None:
         """With ``leaks``, what plugins leave behind is looked for."""
+        self.programs = Programs()
         self._library = Library()
         self._leaks = leaks
         self._lanes = lanes
-        self._cooperative = CooperativeDial()
-        self._native = NativeDial()
+        self._cooperative = CooperativeDial(self.programs.run)
+        self._native = NativeDial(self.programs.run_from_thread)
 
     def open(self, spec: CheckerSpec, report: Report) -> PluginProbe:
         """See `actors.checker_actor.Probes`."""
@@ -111,8 +117,11 @@ def judge(ended: Ended) -> Probed:
     result = ended.value
     if ended.error is None:
         share = result.weight if isinstance(result, Degraded) else WHOLE
+        weight = result.weight if isinstance(result, Weighed) else OWN
         passed, metrics = not isinstance(result, Failed), _numbers(result.metrics)
-        return Probed(ended.run, passed, _told(result.detail), ended.seconds, share=share, metrics=metrics)
+        return Probed(
+            ended.run, passed, _told(result.detail), ended.seconds, share=share, weight=weight, metrics=metrics
+        )
     if isinstance(ended.error, DeadlinePassed):
         return Probed(ended.run, False, "stopped at its deadline", ended.seconds)
     trace = "".join(traceback.format_exception(ended.error))

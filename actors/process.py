@@ -74,8 +74,8 @@ LINES = 1 << 20
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """What a process is to be. ``ear`` is who wants to hear that it is
-    alive, ``table`` the program's own one of the firewall; the rest is as the command line has it."""
+    """What a process is to be. ``ear`` is who wants to hear that it is alive, ``table`` the program's own one of the
+    firewall, ``secure`` whether nothing runs as root that others may change; the rest is as the command line has it."""
 
     name: str
     dry_run: bool = False
@@ -85,6 +85,7 @@ class Orders(msgspec.Struct, frozen=True):
     scheduling: Scheduling = Scheduling()
     ear: Ear = UNHEARD
     table: str = ""
+    secure: bool = False
 
     @property
     def kind(self) -> str:
@@ -152,7 +153,9 @@ class Process:
         if self._orders.kind == VRRP:
             return ports.network(self._orders.table, self._orders.dry_run)
         refuse_forks()
-        return ports.probing(self._engine, apart=True)
+        probing = ports.probing(self._engine, apart=True)
+        probing["probes"].programs.secure = self._orders.secure
+        return probing
 
     def _take_its_turn(self) -> None:
         for refusal in scheduling.apply(self._orders.scheduling):
@@ -164,6 +167,8 @@ class Process:
         before, self._orders = self._orders, orders
         if orders.scheduling != before.scheduling:
             self._take_its_turn()
+        if "probes" in self._ports:
+            self._ports["probes"].programs.secure = orders.secure
 
     def _send(self, frame: Frame) -> None:
         self._bridge.send(frame)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from actors.core.health import combine, weighed
-from actors.core.status import WHOLE, CheckStatus, ServerStatus, Verdict
+from actors.core.status import OWN, CheckStatus, ServerStatus, Verdict
 from actors.messages import Program, Replayed, Settle
 from actors.runtime.actor import Context
 
@@ -13,7 +13,8 @@ from actors.runtime.actor import Context
 class RealServerSpec(msgspec.Struct, frozen=True):
     """A real server: the ids of the checkers that it follows, its weight, its programs.
 
-    Of its weight it has the least share that any of its checkers leaves it, as soon as that is said.
+    Of its weight, or of what a checker asks for instead, it has the least share that any of its checkers leaves it, as
+    soon as that is said.
     With ``alpha`` a verdict that is only assumed does not count. With ``omega`` a stop counts as going down.
     """
 
@@ -91,9 +92,10 @@ class RealServerActor:
 
     def _serving(self) -> ServerStatus:
         """Healthy, with the least of what its checkers leave it, and why."""
-        shares = {c: heard.share for c, heard in self._heard.items() if heard.share < WHOLE}
-        weight = weighed(self._spec.weight, min(shares.values(), default=WHOLE))
-        return ServerStatus(self._spec.id, Verdict.OK, weight, "; ".join(f"{c}: {self._says(c)}" for c in shares))
+        speak = {check: heard for check, heard in self._heard.items() if not heard.is_plain}
+        asked = (heard.weight for heard in speak.values() if heard.weight != OWN)
+        weight = weighed(self._spec.weight, (heard.share for heard in speak.values()), asked)
+        return ServerStatus(self._spec.id, Verdict.OK, weight, "; ".join(f"{c}: {self._says(c)}" for c in speak))
 
     def _become(self, status: ServerStatus) -> None:
         if status == self._status:

@@ -3,10 +3,14 @@
 Run as a file, never imported by the daemon: the standard library only, and little of it, so that a fork stays cheap.
 Its standard input is a socket of type SEQPACKET that carries one JSON object a packet::
 
-    -> {"number": 7, "argv": ["/bin/true"], "user": "", "group": "", "limit": 60.0, "env": {}, "secure": false}
-    <- {"number": 7, "status": 0, "error": ""}
+    -> {"number": 7, "argv": ["/bin/true"], "user": "", "group": "", "limit": 60.0, "env": {}, "secure": false,
+        "listen": false}
+    <- {"number": 7, "status": 0, "error": "", "output": ""}
+    -> {"number": 7, "give_up": true}
 
-It ends when the other end closes: whatever still runs gets TERM, and KILL two seconds later.
+With ``listen`` what the program writes is not the daemon's output, but comes, as far as it is kept, with its end. One
+that is given up is ended before its time. This process ends when the other end closes: whatever still runs gets TERM,
+and KILL two seconds later. Its only argument is how many programs run side by side.
 """
 
 import contextlib
@@ -20,13 +24,17 @@ import select
 import signal
 import socket
 import stat
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any, NoReturn
 
-AT_ONCE = 32
-"""Programs that run side by side; the rest wait in order of arrival."""
+KEPT = 2048
+"""Bytes that are kept of what a program writes."""
+
+CHUNK = 1 << 16
 
 GRACE = 2.0
 """Seconds between TERM and KILL."""
@@ -51,7 +59,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 class Program:
     """A program that was asked for: where it stands, and what will be answered.
 
-    ``deadline`` is when it gets the next signal, by the monotonic clock; None when it has had them all.
+    ``deadline`` is when it gets the next signal, by the monotonic clock; None when it has had them all. ``ear`` is
+    where its output comes in, -1 for nowhere.
     """
 
     def __init__(self, request: dict[str, Any]) -> None:
@@ -62,37 +71,51 @@ class Program:
         self.limit: float = request["limit"]
         self.env: dict[str, str] = request["env"]
         self.secure: bool = request["secure"]
+        self.listen: bool = request["listen"]
         self.pid = 0
+        self.ear = self.mouth = -1
         self.error = ""
         self.deadline: float | None = None
         self.told_to_end = False
         self._failure = -1
+        self._heard = bytearray()
+
+    @property
+    def output(self) -> str:
+        """What it wrote, as far as it was kept."""
+        return self._heard.decode(errors="replace")
 
     def start(self) -> None:
         """Fork; the copy becomes the program, in a process group of its own. Raises OSError when it cannot fork."""
-        self._failure, write = os.pipe()
-        os.set_blocking(self._failure, False)
-        try:
+        with ExitStack() as ours, ExitStack() as theirs:
+            self._failure, failure = pipe(ours, theirs)
+            if self.listen:
+                self.ear, self.mouth = pipe(ours, theirs)
             self.pid = os.fork()
-        except OSError:
-            os.close(self._failure)
-            os.close(write)
-            raise
-        if self.pid == 0:
-            become(self, write)
-        os.close(write)
+            if self.pid == 0:
+                become(self, failure)
+            ours.pop_all()  # from now on closed when it is reaped
         self.deadline = time.monotonic() + self.limit
 
-    def nudge(self) -> None:
+    def nudge(self, reason: str = "") -> None:
         """Its time is over: TERM to its group, at the next call KILL."""
         if self.told_to_end:
             self.send(signal.SIGKILL)
             self.deadline = None
         else:
             self.told_to_end = True
-            self.error = f"timed out after {self.limit:g} s"
+            self.error = reason or f"timed out after {self.limit:g} s"
             self.send(signal.SIGTERM)
             self.deadline = time.monotonic() + GRACE
+
+    def hear(self) -> bool:
+        """Read some of its output, and keep the beginning of it; whether there was any."""
+        try:
+            data = os.read(self.ear, CHUNK)
+        except BlockingIOError:
+            data = b""
+        self._heard += data[: KEPT - len(self._heard)]
+        return bool(data)
 
     def send(self, number: int) -> None:
         """Signal its whole group."""
@@ -119,11 +142,22 @@ class Program:
         return os.waitstatus_to_exitcode(code)
 
 
+def pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
+    """An end to read, which never blocks, and one to write, each to be closed by its stack."""
+    read, write = os.pipe()
+    ours.callback(os.close, read)
+    theirs.callback(os.close, write)
+    os.set_blocking(read, False)
+    return read, write
+
+
 class Scripts:
     """Starts what is asked for, ends what takes too long, answers for each."""
 
-    def __init__(self, port: socket.socket) -> None:
+    def __init__(self, port: socket.socket, at_once: int) -> None:
         self._port = port
+        self._at_once = at_once
+        self._heard: dict[int, Program] = {}
         self._open = True
         self._waiting: deque[Program] = deque()
         self._running: dict[int, Program] = {}
@@ -137,6 +171,8 @@ class Scripts:
             for fd, _ in self._poll.poll(self._patience()):
                 if fd == self._port.fileno():
                     self._read()
+                elif fd in self._heard:
+                    self._hear(self._heard[fd])
                 else:
                     os.read(fd, 4096)
             self._reap()
@@ -153,10 +189,32 @@ class Scripts:
             packet = self._port.recv(PACKET)
         except ConnectionResetError:
             packet = b""
-        if packet:
-            self._waiting.append(Program(json.loads(packet)))
-        else:
+        if not packet:
             self._close()
+            return
+        request = json.loads(packet)
+        if "give_up" in request:
+            self._give_up(request["number"])
+        else:
+            self._waiting.append(Program(request))
+
+    def _give_up(self, number: int) -> None:
+        for program in self._running.values():
+            if program.number == number and not program.told_to_end:
+                program.nudge("given up")
+        for program in tuple(self._waiting):
+            if program.number == number:
+                self._waiting.remove(program)
+                self._answer(program, -signal.SIGTERM, "given up")
+
+    def _hear(self, program: Program) -> None:
+        if not program.hear():  # it has closed its output, or just now nothing is there
+            self._deafen(program)
+
+    def _deafen(self, program: Program) -> None:
+        if self._heard.pop(program.ear, None) is not None:
+            self._poll.unregister(program.ear)
+            os.close(program.ear)
 
     def _close(self) -> None:
         self._open = False
@@ -167,14 +225,17 @@ class Scripts:
                 program.nudge()
 
     def _start(self) -> None:
-        while self._waiting and len(self._running) < AT_ONCE:
+        while self._waiting and len(self._running) < self._at_once:
             program = self._waiting.popleft()
             try:
                 program.start()
             except OSError as error:
-                self._answer(program.number, NOT_STARTED, f"no process for {named(program)}: {error.strerror}")
-            else:
-                self._running[program.pid] = program
+                self._answer(program, NOT_STARTED, f"no process for {named(program)}: {error.strerror}")
+                continue
+            self._running[program.pid] = program
+            if program.listen:
+                self._heard[program.ear] = program
+                self._poll.register(program.ear, select.POLLIN)
 
     def _hurry(self) -> None:
         now = time.monotonic()
@@ -186,13 +247,17 @@ class Scripts:
         for pid in ended():
             program = self._running.pop(pid)
             status = program.reap()
-            self._answer(program.number, status, program.error)
+            while len(program.output) < KEPT and program.ear in self._heard and program.hear():
+                pass  # what was written just before the end
+            self._deafen(program)
+            self._answer(program, status, program.error)
 
-    def _answer(self, number: int, status: int, error: str) -> None:
+    def _answer(self, program: Program, status: int, error: str) -> None:
         # May wait while the daemon does not read: the buffer holds more answers than programs run at once.
         # When nobody is left to tell, the next read says so too.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._port.send(json.dumps({"number": number, "status": status, "error": error}).encode())
+            answer = {"number": program.number, "status": status, "error": error, "output": program.output}
+            self._port.send(json.dumps(answer).encode())
 
 
 def ended() -> Iterator[int]:
@@ -221,8 +286,11 @@ def become(program: Program, failure: int) -> NoReturn:
 
 
 def prepare(program: Program) -> None:
-    """Own group, default signals, its identity. Its output goes where the daemon's goes."""
+    """Own group, default signals, its identity. Its output goes where the daemon's goes, unless it is listened to."""
     os.setpgid(0, 0)
+    if program.listen:
+        os.dup2(program.mouth, 1)
+        os.dup2(program.mouth, 2)
     signal.set_wakeup_fd(-1)
     for number in (*FOR_THE_DAEMON, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
@@ -338,7 +406,7 @@ def main() -> None:
     port = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     port.setblocking(True)
-    Scripts(port).run()
+    Scripts(port, int(sys.argv[1])).run()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.children import Charge
 from actors.core.quorum import Member, placed
 from actors.core.status import (
+    OWN,
     AddressStatus,
     CheckStatus,
     ChildStatus,
@@ -206,6 +207,7 @@ class Snapshot:
             "assumed": status.assumed,
             "detail": status.detail,
             "share": status.share,
+            "weight": None if status.weight == OWN else status.weight,
             "phase": charge.phase.value,
             "crashes": len(charge.ledger.crashes),
             "subscribers": len(board.audience(spec.id)),

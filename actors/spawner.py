@@ -19,6 +19,8 @@ from gevent.socket import socketpair, wait_read
 from actors.messages import Ran, Run
 
 SCRIPTS = Path(__file__).with_name("scripts.py")
+AT_ONCE = 32
+"""Programs that run side by side; the rest wait in order of arrival."""
 BUFFER = 1 << 19
 """Bytes asked of the kernel for each direction: a command line can be long."""
 
@@ -36,14 +38,26 @@ class Request(msgspec.Struct, frozen=True):
     limit: float
     env: dict[str, str]
     secure: bool
+    listen: bool = False
+
+
+class GiveUp(msgspec.Struct, frozen=True):
+    """Nobody waits any more for the end of a program that was asked for."""
+
+    number: int
+    give_up: bool = True
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A program has ended: exit status (negative: the signal that ended it, 127: it never ran), and what went wrong."""
+    """A program has ended: exit status (negative: the signal that ended it, 127: it never ran), and what went wrong.
+
+    ``output`` is the beginning of what it wrote, if that was listened to.
+    """
 
     number: int
     status: int
     error: str = ""
+    output: str = ""
 
 
 Reply = Callable[[Ended], None]
@@ -57,10 +71,11 @@ class Spawner:
 
     The other process is a fresh interpreter, no fork of this big one; nobody waits for its start, since requests lie
     in the socket until then. When it dies, what it ran is answered as lost, and the next request starts another.
-    While it is ``secure``, what others than root may change does not run as root.
+    While it is ``secure``, what others than root may change does not run as root. ``at_once`` run side by side.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
         self.pid = 0
         self.deaths = 0
         self.secure = False
@@ -82,12 +97,25 @@ class Spawner:
         self._ask(run.argv, run.user, run.group, run.limit, {}, lambda end: reply(_ran(run, end)))
 
     def run(
-        self, argv: tuple[str, ...], user: str = "", group: str = "", limit: float = 60.0, env: Mapping[str, str] = {}
+        self,
+        argv: tuple[str, ...],
+        user: str = "",
+        group: str = "",
+        limit: float = 60.0,
+        env: Mapping[str, str] = {},
+        listen: bool = False,
     ) -> Ended:
-        """Run a program and wait cooperatively for its end. What becomes of it is in the answer, never raised."""
+        """Run a program and wait cooperatively for its end; if the wait is broken off it is ended.
+
+        What becomes of it is in the answer, never raised. With ``listen`` its output is.
+        """
         result = AsyncResult()
-        self._ask(argv, user, group, limit, dict(env), result.set)
-        end: Ended = result.get()
+        number = self._ask(argv, user, group, limit, dict(env), result.set, listen)
+        try:
+            end: Ended = result.get()
+        except BaseException:
+            self._give_up(number)
+            raise
         return end
 
     def drain(self, limit: float) -> bool:
@@ -101,10 +129,17 @@ class Spawner:
         self._hang_up()
 
     def _ask(
-        self, argv: tuple[str, ...], user: str, group: str, limit: float, env: dict[str, str], reply: Reply
-    ) -> None:
+        self,
+        argv: tuple[str, ...],
+        user: str,
+        group: str,
+        limit: float,
+        env: dict[str, str],
+        reply: Reply,
+        listen: bool = False,
+    ) -> int:
         self._number += 1
-        request = Request(self._number, argv, user, group, limit, env, self.secure)
+        request = Request(self._number, argv, user, group, limit, env, self.secure, listen)
         self._replies[request.number] = reply
         self._idle.clear()
         try:
@@ -115,6 +150,17 @@ class Spawner:
             self._refuse(request, os.strerror(error.errno or 0))
         except UnicodeEncodeError:
             self._refuse(request, "not text that can be passed on")
+        return request.number
+
+    def _give_up(self, number: int) -> None:
+        self._replies[number] = _forget
+        # In a greenlet of its own, since a full socket may hold it up: whoever gave up does not wait any more.
+        gevent.spawn(self._say_given_up, number)
+
+    def _say_given_up(self, number: int) -> None:
+        with contextlib.suppress(OSError):  # what has died has given up everything
+            if number in self._replies:
+                self._send(encode(GiveUp(number)))
 
     def _refuse(self, request: Request, reason: str) -> None:
         # Answered from another greenlet like all the rest, so that a reply may ask for the next without end.
@@ -130,7 +176,7 @@ class Spawner:
         with theirs:
             for end in (ours, theirs):
                 end.setsockopt(SOL_SOCKET, SO_SNDBUF, BUFFER)
-            self.pid = _spawn(theirs.fileno())
+            self.pid = _spawn(theirs.fileno(), self._at_once)
         self._port = ours
         gevent.spawn(self._read, ours, self.pid)
         return ours
@@ -180,6 +226,10 @@ class DryRunSpawner:
         """Nothing to end."""
 
 
+def _forget(_: Ended) -> None:
+    """Of the end of a program that was given up nobody wants to hear."""
+
+
 def _ran(run: Run, end: Ended) -> Ran:
     return Ran(run.source, run.event, end.status, end.error)
 
@@ -191,11 +241,11 @@ def _receive(port: GreenSocket) -> bytes:
         return b""  # reset by its death, or closed by us while we waited
 
 
-def _spawn(port: int) -> int:
+def _spawn(port: int, at_once: int) -> int:
     # A session of its own: the terminal's interrupt is for the daemon, whose last programs are still to run.
     return os.posix_spawn(
         sys.executable,
-        [sys.executable, "-I", "-S", str(SCRIPTS)],
+        [sys.executable, "-I", "-S", str(SCRIPTS), str(at_once)],
         os.environ,
         file_actions=[(os.POSIX_SPAWN_DUP2, port, 0)],
         setsid=True,

@@ -19,6 +19,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -61,12 +62,16 @@ OWN: dict[str, dict[str, float]] = {
 }
 """What keepalived has instead, of some keywords, for checks that are declared in a server."""
 
+LIMITS = {"MISC_CHECK": "misc_timeout"}
+"""Options that are the limit of a check, of keywords that have their own; unsaid it is the time between two checks."""
+
 
 class Checks:
     """The different checks that the configuration asks for, each once, whoever follows it under what name."""
 
-    def __init__(self, config: Config, places: Mapping[str, Place]) -> None:
+    def __init__(self, config: Config, places: Mapping[str, Place], default: Identity) -> None:
         self._places = places
+        self._default = default
         self._declared = {checker.name: checker for checker in config.checkers}
         self._ids: dict[CheckerSpec, str] = {}
         self._names: dict[str, dict[str, None]] = {}
@@ -83,11 +88,11 @@ class Checks:
         return self._known(check.keyword, _own(check, server, self._places.get(check.keyword, SHIPPED)))
 
     def _known(self, name: str, spec: CheckerSpec) -> str:
-        nameless = msgspec.structs.replace(spec, id="")
+        nameless = msgspec.structs.replace(spec, id="", user=self._default.user, group=self._default.group)
         if nameless not in self._ids:
             self._ids[nameless] = self._free(spec.id)
         id = self._ids[nameless]
-        self.specs.setdefault(id, msgspec.structs.replace(spec, id=id))
+        self.specs.setdefault(id, msgspec.structs.replace(nameless, id=id))
         self._names.setdefault(id, {})[name] = None
         return id
 
@@ -122,8 +127,8 @@ def grow(
     ``shards`` is how many processes share the checkers; with 0 everybody lives in main. ``places`` are those of
     plugins that are not shipped, by keyword.
     """
-    checks = Checks(config, places)
     default = config.global_defs.script_user or identity or Identity("")
+    checks = Checks(config, places, default)
     servers = [_servers(service, checks, default) for service in config.virtual_servers]
     heals = config.global_defs.ipvs_drift == "heal"
     vrrp = routers(config, checks.follow, default)
@@ -274,7 +279,7 @@ def _spec(
         threaded=checker.threaded,
         address=target[0],
         port=target[1],
-        timeout=given("connect_timeout", CONNECT_TIMEOUT),
+        timeout=_limit(checker, interval) or given("connect_timeout", CONNECT_TIMEOUT),
         interval=interval,
         retry_interval=given("delay_before_retry", usual.get("delay_before_retry", DELAY_BEFORE_RETRY)),
         warmup=given("warmup", min(WARMUP, interval)),
@@ -290,6 +295,14 @@ def _spec(
         origin=place.origin,
         edition=place.edition,
     )
+
+
+def _limit(checker: Check, interval: float) -> float:
+    """That of a check that has a keyword of its own for it; 0 for all others."""
+    if checker.keyword not in LIMITS:
+        return 0.0
+    said: Any = dict(checker.options).get(LIMITS[checker.keyword])
+    return said or checker.connect_timeout or interval
 
 
 def _settings(checker: Check, server: RealServer | None) -> Callable[[str, float], float]:

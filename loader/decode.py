@@ -19,7 +19,7 @@ from loader.grammar import Statement, flaws, list_parts, word_spans, words
 from loader.includes import Reader
 from loader.rows import rows
 from loader.schema import Plan, Slot
-from loader.scripts import script
+from loader.scripts import Script, script
 from loader.unused import UNUSED
 from loader.values import Fault
 
@@ -172,7 +172,12 @@ class Decoder:
 
 def options(draft: Draft) -> tuple[tuple[str, object], ...]:
     """A plugin's options in the order of its schema, with defaults for those that are unsaid."""
-    return tuple((name, draft.values.get(key, default)) for key, name, default in draft.plan.options)
+    return tuple((name, _plain(draft.values.get(key, default))) for key, name, default in draft.plan.options)
+
+
+def _plain(value: object) -> object:
+    """A plugin knows none of our classes."""
+    return (value.command, value.user, value.group) if isinstance(value, Script) else value
 
 
 def _placed(problems: Sequence[Problem], statement: Statement) -> Sequence[Problem]:

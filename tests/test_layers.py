@@ -43,6 +43,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     ("actors.children", VALUES, PURE),
     ("actors.scripts", (), set(sys.stdlib_module_names)),
     ("actors.spawner", VALUES, None),
+    ("actors.programs", ("actors.spawner", "plugins.api.*"), None),
     ("actors.describer", ("plugins.*",), {*sys.stdlib_module_names, "msgspec"}),
     ("actors.reference", ("loader.*", "plugins.*"), None),
     ("actors.control_client", (), set(sys.stdlib_module_names)),

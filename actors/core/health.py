@@ -5,7 +5,7 @@ from itertools import takewhile
 
 import msgspec
 
-from actors.core.status import WHOLE, Verdict
+from actors.core.status import OWN, WHOLE, Verdict
 
 
 class Debounce(msgspec.Struct, frozen=True):
@@ -16,20 +16,23 @@ class Debounce(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one result says: good or bad, and if good, what share of their weight servers are to have (percent)."""
+    """What one result says: good or bad, and if good, what share of their weight servers are to have (percent), or
+    which weight instead of it."""
 
     verdict: Verdict
     detail: str = ""
     share: int = WHOLE
+    weight: int = OWN
 
     @property
     def level(self) -> int:
-        """How good it is: a percentage, and -1 for a failure."""
-        return self.share if self.verdict is Verdict.OK else -1
+        """How good it is: -1 for a failure, else a percentage, and above that a weight that was asked for."""
+        return self.share + self.weight + 1 if self.verdict is Verdict.OK else -1
 
 
 class Health(msgspec.Struct, frozen=True):
-    """A verdict with its ``share``, and the results in a row ``against`` it, all of them worse or all better.
+    """A verdict with its ``share`` or ``weight``, and the results in a row ``against`` it, all of them worse or all
+    better.
 
     ``detail`` belongs to the verdict: the reason of the last bad result while FAILED. ``assumed`` tells that no
     result has been seen yet and the verdict is the configuration's (``init``).
@@ -39,6 +42,7 @@ class Health(msgspec.Struct, frozen=True):
     detail: str = ""
     assumed: bool = True
     share: int = WHOLE
+    weight: int = OWN
     against: tuple[Finding, ...] = ()
 
     @property
@@ -52,20 +56,23 @@ class Health(msgspec.Struct, frozen=True):
         return bool(self.against)
 
 
-def observe(health: Health, debounce: Debounce, passed: bool, detail: str, share: int = WHOLE) -> Health:
-    """The health after one more result; one that ``passed`` gives servers a ``share`` of their weight, in percent.
+def observe(
+    health: Health, debounce: Debounce, passed: bool, detail: str, share: int = WHOLE, weight: int = OWN
+) -> Health:
+    """The health after one more result; one that ``passed`` gives servers a ``share`` of their weight, in percent, or
+    another ``weight``.
 
     The first result is final at once, as keepalived has it; later ones need ``rise`` or ``fall`` in a row: so many
     better or worse ones change it to what all of these agree on.
     """
     seen = Verdict.OK if passed else Verdict.FAILED
-    share = share if passed else WHOLE
-    as_before = seen is health.verdict and share == health.share
+    share, weight = (share, weight) if passed else (WHOLE, OWN)
+    as_before = seen is health.verdict and share == health.share and weight == health.weight
     if as_before and not health.against and detail == health.detail and not health.assumed:
         return health
     if as_before or health.assumed:
-        return Health(seen, detail, False, share)
-    return _doubt(health, debounce, Finding(seen, detail, share))
+        return Health(seen, detail, False, share, weight)
+    return _doubt(health, debounce, Finding(seen, detail, share, weight))
 
 
 def _doubt(health: Health, debounce: Debounce, found: Finding) -> Health:
@@ -78,16 +85,22 @@ def _doubt(health: Health, debounce: Debounce, found: Finding) -> Health:
     mildest = max if worse else min
     agreed = mildest(reversed(row[-needed:]), key=lambda each: each.level)
     beyond = tuple(takewhile(lambda each: each.level != agreed.level, reversed(row)))
-    return Health(agreed.verdict, agreed.detail, False, agreed.share, beyond[::-1])
+    return Health(agreed.verdict, agreed.detail, False, agreed.share, agreed.weight, beyond[::-1])
 
 
 def _level(health: Health) -> int:
-    return Finding(health.verdict, share=health.share).level
+    return Finding(health.verdict, share=health.share, weight=health.weight).level
 
 
-def weighed(weight: int, share: int) -> int:
-    """``share`` percent of a weight, rounded up: only a share of 0 takes the last of it away."""
-    return -(-weight * share // 100)
+def weighed(weight: int, shares: Iterable[int], asked: Iterable[int] = ()) -> int:
+    """The weight of a server with ``weight`` by its configuration: the least of all ``shares`` (percent) of it, rounded
+    up, so that only a share of 0 takes the last of it away.
+
+    A weight that a checker has ``asked`` for stands instead of the configured one; of several, what each adds to it or
+    takes from it adds up, as keepalived has it.
+    """
+    whole = max(0, weight + sum(each - weight for each in asked))
+    return -(-whole * min(shares, default=WHOLE) // WHOLE)
 
 
 def combine(verdicts: Iterable[Verdict], held: Verdict = Verdict.UNKNOWN) -> Verdict:

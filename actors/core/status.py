@@ -15,6 +15,9 @@ from actors.core.table import ServiceKey
 WHOLE = 100
 """The share of its weight, in percent, that a healthy server has."""
 
+OWN = -1
+"""Stands for the weight that a server has by its configuration."""
+
 
 class Verdict(Enum):
     """What is known of something checked. UNKNOWN, the state before any result, is not OK."""
@@ -42,16 +45,24 @@ class Status(msgspec.Struct, frozen=True, tag=True):
 class CheckStatus(Status, frozen=True):
     """A checker's debounced verdict. ``assumed`` is set while ``init`` spoke, not a result.
 
-    ``share`` is how much of their weight servers are to have while it is OK, in percent.
+    ``share`` is how much of their weight servers are to have while it is OK, in percent; ``weight`` is what they are to
+    have instead of it, unless that is `OWN`.
     """
 
     verdict: Verdict
     detail: str = ""
     assumed: bool = False
     share: int = WHOLE
+    weight: int = OWN
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it leaves its servers their weight."""
+        return self.share == WHOLE and self.weight == OWN
 
     def __str__(self) -> str:
         least = f" at {self.share} percent" if self.share < WHOLE else ""
+        least += f" with weight {self.weight}" if self.weight != OWN else ""
         return self.verdict.value + least + (f", {self.detail}" if self.detail else "")
 
 

@@ -7,7 +7,7 @@ Neither knows TLS (that is layered on top, the same for both) and neither resolv
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from errno import EAGAIN, EINPROGRESS
 from select import POLLERR, POLLHUP, POLLIN, POLLOUT
 from socket import AF_UNIX, SO_ERROR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET
@@ -18,6 +18,7 @@ import gevent
 from gevent import monkey
 from greenlet import getcurrent
 
+from plugins.api.program import NOT_STARTED, Command, Exit
 from plugins.api.source import ANY, Source, Transport, prepare, where
 
 # Made of the operating system's sockets also where the standard library is patched to be cooperative.
@@ -30,6 +31,16 @@ LATE = "timed out"
 CONNECT_LATE = "connect timed out"
 AGAIN = 0.02
 """Seconds until another try, when a Unix listener's queue is full: nothing tells when it no longer is."""
+
+Run = Callable[[Command, float, Mapping[str, str]], Exit]
+"""See `plugins.api.target.Dial.run`."""
+
+
+def run_nothing(command: Command, limit: float, env: Mapping[str, str]) -> Exit:
+    """Where there is nothing to run programs by."""
+    return Exit(NOT_STARTED, error="no programs here")
+
+
 _POLLED = {READ: POLLIN | POLLERR | POLLHUP, WRITE: POLLOUT | POLLERR | POLLHUP}
 
 
@@ -180,10 +191,11 @@ class CooperativeSocket(_DeadlineSocket):
 
 
 class CooperativeDial:
-    """Makes sockets for the gevent loop of the thread that makes the dial."""
+    """Makes sockets for the gevent loop of the thread that makes the dial, and has programs run by ``run``."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Run = run_nothing) -> None:
         self._hub = gevent.get_hub()
+        self.run = run
 
     def connect(
         self, address: str, port: int, deadline: float, source: Source = ANY, transport: Transport = Transport.TCP
@@ -235,7 +247,10 @@ class DeadlineSocket(_DeadlineSocket):
 
 
 class NativeDial:
-    """Makes sockets for native threads."""
+    """Makes sockets for native threads, and has programs run by ``run``, which blocks."""
+
+    def __init__(self, run: Run = run_nothing) -> None:
+        self.run = run
 
     def connect(
         self, address: str, port: int, deadline: float, source: Source = ANY, transport: Transport = Transport.TCP

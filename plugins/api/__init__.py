@@ -8,7 +8,8 @@ from plugins.api.declare import block, checker
 from plugins.api.describe import build, describe
 from plugins.api.encryption import Encryption
 from plugins.api.options import REQUIRED, RESERVED, BadPlugin, option
-from plugins.api.outcome import Degraded, Failed, Passed, Result, Session, explain, outcome
+from plugins.api.outcome import Degraded, Failed, Passed, Result, Session, Weighed, explain, outcome
+from plugins.api.program import Command, Exit
 from plugins.api.source import Source
 from plugins.api.target import Target
 from plugins.api.tls import Tls
@@ -18,8 +19,10 @@ __all__ = [
     "REQUIRED",
     "RESERVED",
     "BadPlugin",
+    "Command",
     "Degraded",
     "Encryption",
+    "Exit",
     "Failed",
     "Lent",
     "Passed",
@@ -30,6 +33,7 @@ __all__ = [
     "Tls",
     "Trace",
     "Upgrade",
+    "Weighed",
     "block",
     "build",
     "checker",

@@ -5,6 +5,7 @@ from typing import Any
 
 from plugins.api.declare import keyword_of, options_of
 from plugins.api.options import REQUIRED, BadPlugin, Option
+from plugins.api.program import Command
 
 _PLAIN = ("name", "kind", "help", "min", "max", "repeated", "unit", "secret", "pattern", "bare")
 
@@ -52,6 +53,8 @@ def _describe(option: Option) -> dict[str, Any]:
 
 
 def _value(option: Option, value: Any) -> Any:
+    if option.kind == "script" and value:
+        return Command(*_frozen(value))
     if option.block is None or value is None:
         return _frozen(value)
     if option.repeated:

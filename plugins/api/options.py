@@ -74,9 +74,10 @@ def option(
 
     ``kind`` comes from the annotation unless given: str, int, float, bool, ``tuple[str, ...]`` (words), pairs of
     numbers (ranges), or a class made by `block` (one block, or a tuple of them when it may be repeated). Only
-    ``kind`` can say seconds, address, port, pattern (a regular expression) or script. ``min`` and ``max`` are
-    inclusive, ``pattern`` must match the whole of a str and each of words, ``bare`` is the value of a keyword that
-    stands alone, ``name`` is the keyword where it is not the attribute's name, a ``secret`` is never shown.
+    ``kind`` can say seconds, address, port, pattern (a regular expression) or script (a `Command`). ``min`` and
+    ``max`` are inclusive, ``pattern`` must match the whole of a str and each of words, ``bare`` is the value of a
+    keyword that stands alone, ``name`` is the keyword where it is not the attribute's name, a ``secret`` is never
+    shown.
     """
     given = {key: value for key, value in locals().items() if key != "default"}
     return dataclasses.field(default=default, repr=not secret, metadata={"option": given})

@@ -1,4 +1,4 @@
-"""How a probe ends: `Passed`, `Degraded`, `Failed`, or a crash. `outcome` and `Session` tell them apart."""
+"""How a probe ends: `Passed`, `Degraded`, `Weighed`, `Failed`, or a crash. `outcome` and `Session` tell them apart."""
 
 import errno
 import ssl
@@ -9,6 +9,7 @@ from typing import Any
 from plugins.api.target import Target
 
 WHOLE = 100
+HEAVIEST = 2_147_483_647
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,22 @@ class Degraded:
             raise ValueError(f"a degraded weight is 0 to {WHOLE} percent, not {self.weight!r}")
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """The service is healthy, and knows itself which ``weight`` (from 0) its servers are to have, whatever theirs is.
+
+    At 0 they get no new connections. ``detail`` and ``metrics``: see `Passed`.
+    """
+
+    weight: int
+    detail: str = ""
+    metrics: dict[str, float] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.weight, int) or not 0 <= self.weight <= HEAVIEST:
+            raise ValueError(f"a weight is 0 to {HEAVIEST}, not {self.weight!r}")
+
+
 class Failed(Exception):
     """The service is not healthy; returned or raised. Equal details mean that nothing has happened since.
 
@@ -59,8 +76,8 @@ class Failed(Exception):
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
-Result = Passed | Degraded | Failed
-RESULTS = (Passed, Degraded, Failed)
+Result = Passed | Degraded | Weighed | Failed
+RESULTS = (Passed, Degraded, Weighed, Failed)
 
 
 class Session:
@@ -136,7 +153,7 @@ class Session:
         if isinstance(result, RESULTS):
             return result
         kind = type(self._plugin).__name__
-        raise TypeError(f"{kind}.probe returned {result!r}, none of Passed, Degraded and Failed")
+        raise TypeError(f"{kind}.probe returned {result!r}, none of Passed, Degraded, Weighed and Failed")
 
     def _close_client(self) -> None:
         if hasattr(self._plugin, "close"):

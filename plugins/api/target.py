@@ -1,9 +1,12 @@
 """`Target`: what a probe is aimed at, the time it has, and its way to connect."""
 
 import socket
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any, Protocol
 
+from plugins.api import program
+from plugins.api.program import Command, Exit
 from plugins.api.source import ANY, Source, Transport, prepare, where
 from plugins.api.tls import Tls, TlsSocket
 from plugins.api.trace import Trace, TracedSocket
@@ -19,6 +22,9 @@ class Dial(Protocol):
 
         Its ``renew(deadline)`` gives it another deadline.
         """
+
+    def run(self, command: Command, limit: float, env: Mapping[str, str]) -> Exit:
+        """How the program ended, after ``limit`` seconds at the latest."""
 
 
 class PlainSocket(socket.socket):
@@ -50,6 +56,8 @@ class PlainDial:
             raise
         return sock
 
+    run = staticmethod(program.run)
+
 
 PLAIN = PlainDial()
 
@@ -58,9 +66,10 @@ class Target:
     """One probe's target. Its ``timeout`` seconds for everything that the probe does begin when it is made.
 
     ``address`` is numeric; ``source`` is how packets leave for it. A ``trace`` is told of each step that is done.
+    Programs run as ``user`` and ``group`` unless they name their own.
     """
 
-    __slots__ = ("_deadline", "_dial", "_opened", "address", "kept", "port", "source", "timeout", "trace")
+    __slots__ = ("_deadline", "_dial", "_identity", "_opened", "address", "kept", "port", "source", "timeout", "trace")
 
     def __init__(
         self,
@@ -70,6 +79,7 @@ class Target:
         source: Source = ANY,
         dial: Dial = PLAIN,
         trace: Trace | None = None,
+        identity: tuple[str, str] = ("", ""),
     ) -> None:
         self.address = address
         self.port = port
@@ -79,6 +89,7 @@ class Target:
         self.kept: list[Any] = []
         self._deadline = monotonic() + timeout
         self._dial = dial
+        self._identity = identity
         self._opened: list[Any] = []
 
     @property
@@ -125,6 +136,25 @@ class Target:
         self.remaining()
         sock.renew(self._deadline)
         return sock
+
+    def run(self, command: Command, **env: str) -> Exit:
+        """Run a program and wait for its end, at most for the time that is left: then it is ended, with all that it
+        has started.
+
+        It finds ``CHECK_ADDRESS``, ``CHECK_PORT`` and ``env`` among its variables. Raises OSError when it cannot be
+        started, TimeoutError when it took too long.
+        """
+        if not command.user:
+            command = Command(command.argv, *self._identity)
+        about = {"CHECK_ADDRESS": self.address, "CHECK_PORT": str(self.port), **env}
+        done = self._dial.run(command, self.remaining(), about)
+        if self.trace is not None:
+            self.trace.mark("run")
+        if done.error and self.late:
+            raise TimeoutError("timed out")
+        if done.error:
+            raise OSError(done.error)
+        return done
 
     def close(self) -> None:
         """Close every connection that was made and is not to keep; the daemon does so after each probe."""

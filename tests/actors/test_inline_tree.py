@@ -52,11 +52,22 @@ def test_it_is_up_until_its_first_result_unless_alpha(own: bool | None, servers:
 
 @pytest.mark.parametrize(
     ("keyword", "fall", "pause"),
-    [("TCP_CHECK", 2, 1.0), ("HTTP_GET", 2, 3.0), ("SSL_GET", 2, 3.0), ("DNS_CHECK", 4, 1.0), ("MISC_CHECK", 1, 1.0)],
+    [("TCP_CHECK", 2, 1.0), ("HTTP_GET", 2, 3.0), ("SSL_GET", 2, 3.0), ("DNS_CHECK", 4, 1.0)],
 )
 def test_what_nobody_says_has_keepaliveds_defaults_of_its_keyword(keyword: str, fall: int, pause: float) -> None:
     spec = check_of(config(service(server(1, checks=(inline(keyword),)))))
     assert (spec.debounce, spec.retry_interval, spec.interval, spec.timeout) == (Debounce(1, fall), pause, 60.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("misc_timeout", "others", "limit"), [(0.0, {}, 60.0), (0.0, {"delay_loop": 6.0}, 6.0), (2.5, {}, 2.5)]
+)
+def test_a_program_may_take_the_time_between_two_checks_unless_it_says_its_own(
+    misc_timeout: float, others: dict[str, float], limit: float
+) -> None:
+    own = inline("MISC_CHECK", options=(("misc_timeout", misc_timeout),))
+    spec = check_of(config(service(server(1, checks=(own,), connect_timeout=1.0, **others))))
+    assert (spec.timeout, spec.debounce) == (limit, Debounce(1, 1))
 
 
 def test_its_own_say_goes_before_its_servers_and_that_before_the_defaults() -> None:

@@ -18,7 +18,7 @@ from actors.probing import LONGEST, METRICS, PluginProbes, judge
 from actors.runtime.lanes import DeadlinePassed, Ended, Lanes
 from actors.runtime.leaks import Leaks
 from actors.runtime.workers import Workers
-from plugins.api import Degraded, Failed, Passed
+from plugins.api import Degraded, Failed, Passed, Weighed
 from plugins.registry import Place, places
 
 
@@ -43,6 +43,10 @@ def test_a_detail_is_one_short_line_that_logs_and_json_can_carry(value: Any, pas
 
 def test_a_degraded_service_is_healthy_with_a_share() -> None:
     assert judge(Ended(7, Degraded(30, "slow"), None, 0.5)) == Probed(7, True, "slow", 0.5, share=30)
+
+
+def test_a_service_that_knows_its_weight_is_healthy_with_it() -> None:
+    assert judge(Ended(7, Weighed(30, "mine"), None, 0.5)) == Probed(7, True, "mine", 0.5, weight=30)
 
 
 @pytest.mark.parametrize("end", [Passed, lambda metrics: Degraded(100, "", metrics), lambda m: Failed("", m)])

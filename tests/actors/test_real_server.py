@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors.children import Child
-from actors.core.status import CheckStatus, ServerStatus, Verdict
+from actors.core.status import OWN, CheckStatus, ServerStatus, Verdict
 from actors.messages import Crash, Program
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.supervisor_actor import Reload
@@ -37,11 +37,13 @@ class Served(World):
             Child(ID, RealServerActor, (spec,)),
         )
 
-    def check(self, id: str, verdict: Verdict, detail: str = "", assumed: bool = False, share: int = 100) -> None:
+    def check(
+        self, id: str, verdict: Verdict, detail: str = "", assumed: bool = False, share: int = 100, weight: int = OWN
+    ) -> None:
         """A checker speaks; nobody has decided yet."""
         context = self.system.find(id)
         assert context is not None
-        context.publish(CheckStatus(id, verdict, detail, assumed, share))
+        context.publish(CheckStatus(id, verdict, detail, assumed, share, weight))
         self.settle()
 
     def decide(self, **verdicts: Verdict) -> None:
@@ -105,6 +107,20 @@ def test_of_its_weight_it_has_the_least_share_that_a_checker_leaves_it() -> None
     world.decide(b=OK)
     assert world.status(ID) == ServerStatus(ID, OK, 5, f"{A}: OK at 50 percent, slow")
     world.decide(a=OK)
+    assert (world.status(ID), world.events()) == (ServerStatus(ID, OK, 10), "up")
+
+
+def test_a_weight_that_a_checker_asks_for_goes_before_its_own() -> None:
+    world = Served(A, B, weight=10)
+    world.check(A, OK, "by itself", weight=30)
+    world.check(B, OK)
+    world.advance(0.0)
+    assert world.status(ID) == ServerStatus(ID, OK, 30, f"{A}: OK with weight 30, by itself")
+    world.check(B, OK, "slow", share=50)
+    world.advance(0.0)
+    reasons = f"{A}: OK with weight 30, by itself; {B}: OK at 50 percent, slow"
+    assert world.status(ID) == ServerStatus(ID, OK, 15, reasons)
+    world.decide(a=OK, b=OK)
     assert (world.status(ID), world.events()) == (ServerStatus(ID, OK, 10), "up")
 
 

@@ -13,8 +13,8 @@ import gevent
 import pytest
 
 from actors.messages import Ran, Run
-from actors.scripts import AT_ONCE, strangers
-from actors.spawner import DIED, SCRIPTS, Ended, Spawner
+from actors.scripts import KEPT, strangers
+from actors.spawner import AT_ONCE, DIED, SCRIPTS, Ended, Spawner
 
 LOOK_AROUND = """
 import os, signal, sys
@@ -195,6 +195,32 @@ def test_255_at_once_are_all_run(spawner: Spawner) -> None:
     assert spawner.pending == 255
     assert spawner.drain(20)
     assert sorted(said, key=lambda ran: int(ran.event)) == [Ran("source", str(number), 0) for number in range(255)]
+
+
+def test_what_is_listened_to_comes_with_the_end_as_far_as_it_is_kept(spawner: Spawner) -> None:
+    end = spawner.run(("/bin/sh", "-c", "echo out; echo err >&2; exit 3"), listen=True)
+    assert (end.status, end.error, end.output) == (3, "", "out\nerr\n")
+    assert spawner.run(("/bin/sh", "-c", "yes | head -c 1000000"), listen=True).output == "y\n" * (KEPT // 2)
+    assert spawner.run(("/bin/sh", "-c", "exec >&- 2>&-; sleep 0.1; exit 4"), listen=True).status == 4
+
+
+def test_nobody_waits_any_more_and_the_program_is_ended(spawner: Spawner, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    waiter = gevent.spawn(spawner.run, ("/bin/sh", "-c", f"echo $$ > {pid}; exec sleep 60"))
+    program = int(appear(pid))
+    waiter.kill()
+    wait_until_gone(program)
+    assert spawner.drain(5)
+
+
+def test_one_that_waits_for_its_turn_and_is_given_up_never_runs(tmp_path: Path) -> None:
+    spawner, ran = Spawner(at_once=1), tmp_path / "ran"
+    first = gevent.spawn(spawner.run, ("sleep", "0.3"))
+    second = gevent.spawn(spawner.run, ("/bin/sh", "-c", f"echo > {ran}"))
+    gevent.sleep(0.05)
+    second.kill()
+    assert (outcome(first.get()), spawner.drain(5), ran.exists()) == ((0, ""), True, False)
+    end(spawner)
 
 
 def test_no_more_than_32_run_side_by_side(spawner: Spawner) -> None:

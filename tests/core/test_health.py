@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.core.health import Debounce, Finding, Health, combine, observe, weighed
-from actors.core.status import Verdict
+from actors.core.status import OWN, Verdict
 
 UNKNOWN, OK, FAILED = Verdict.UNKNOWN, Verdict.OK, Verdict.FAILED
 
@@ -115,7 +115,35 @@ def test_a_share_never_goes_beyond_what_as_many_results_in_a_row_agree_on(
     ("weight", "share", "expected"), [(4, 100, 4), (4, 50, 2), (1, 1, 1), (3, 50, 2), (100, 0, 0), (0, 50, 0)]
 )
 def test_a_weight_is_rounded_up_so_that_only_nothing_is_nothing(weight: int, share: int, expected: int) -> None:
-    assert weighed(weight, share) == expected
+    assert weighed(weight, [share]) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "shares", "expected"),
+    [
+        ([], [], 10),
+        ([7], [], 7),
+        ([253], [], 253),
+        ([0], [], 0),
+        ([7, 12], [], 9),
+        ([0, 0], [], 0),
+        ([20], [100, 50], 10),
+    ],
+)
+def test_a_weight_that_is_asked_for_replaces_the_configured_one_and_several_add_up_as_differences(
+    asked: list[int], shares: list[int], expected: int
+) -> None:
+    assert weighed(10, shares, asked) == expected
+
+
+def test_another_weight_is_debounced_as_a_share_is() -> None:
+    health, seen = Health(), []
+    for weight in (5, 7, 7, OWN, OWN, 7):
+        health = observe(health, Debounce(2, 2), True, "", weight=weight)
+        seen.append(health.weight)
+    assert seen == [5, 5, 7, 7, OWN, OWN]
+    failed = observe(health, Debounce(1, 1), False, "gone", weight=7)
+    assert failed == Health(Verdict.FAILED, "gone", False)
 
 
 @given(st.text("+-", max_size=60), st.integers(1, 6), st.integers(1, 6))

@@ -1,6 +1,9 @@
 """A configuration as keepalived's users have it: all checks within their real_server, nothing of ours but the plane."""
 
+import tempfile
 from pathlib import Path
+
+import pytest
 
 from tests.system.lab import Daemon, backends, free_ports, running, until
 
@@ -77,6 +80,55 @@ def test_a_reload_keeps_what_stays_and_alpha_begins_outside(tmp_path: Path) -> N
         daemon.reload()
         until(lambda: runs(daemon, f"check/HTTP_GET@127.0.0.1:{first}") > before[f"check/HTTP_GET@127.0.0.1:{first}"])
         assert daemon.pool() == {first}
+
+
+PROGRAMS = """
+global_defs {{
+    dataplane userspace
+    script_user nobody
+    enable_script_security
+}}
+virtual_server 127.0.0.1 {front} {{
+    delay_loop 0.2
+    protocol TCP
+    real_server 127.0.0.1 {first} {{
+        weight 1
+        MISC_CHECK {{
+            misc_path "/bin/cat {folder}/weight"
+            misc_timeout 1
+        }}
+        MISC_CHECK {{
+            misc_path "/bin/sh -c 'exit $(cat {folder}/weight)'"
+            misc_dynamic
+            user root
+            warmup 0
+        }}
+    }}
+}}
+"""
+
+
+@pytest.mark.parametrize("way", [(), ("--single-process",)])
+def test_a_program_takes_a_server_out_and_sets_its_weight(tmp_path: Path, way: tuple[str, ...]) -> None:
+    front, first = free_ports(2)
+    with tempfile.TemporaryDirectory() as folder:  # one that others may reach, unlike pytest's own
+        Path(folder).chmod(0o755)
+        weight = Path(folder) / "weight"
+        weight.write_text("9")
+        conf = PROGRAMS.format(front=front, first=first, folder=folder)
+        with running(tmp_path, conf, *way) as daemon:
+            until(lambda: weights(daemon) == [(True, 7)])
+            weight.write_text("1")
+            until(lambda: weights(daemon) == [(False, 0)])
+            weight.write_text("0")
+            until(lambda: weights(daemon) == [(True, 1)])
+            weight.chmod(0o600)  # it runs as nobody
+            until(lambda: weights(daemon) == [(False, 0)])
+            assert "Permission denied" in daemon.status()["servers"][0]["detail"]
+
+
+def weights(daemon: Daemon) -> list[tuple[bool, int]]:
+    return [(row["in_pool"], row["weight"]) for row in daemon.status()["servers"]]
 
 
 def verdicts(daemon: Daemon) -> dict[str, str]:
