@@ -74,12 +74,12 @@ class Probe(Protocol):
 class Probes(Protocol):
     """Makes probes: knows the plugins and where they run."""
 
-    def open(self, spec: CheckerSpec, report: Callable[[Probed], None]) -> Probe:
-        """The probe for ``spec``, whose outcomes go to ``report``."""
+    def open(self, spec: CheckerSpec, report: "Callable[[Probed | ProbeNow], None]") -> Probe:
+        """The probe for ``spec``, whose outcomes go to ``report``, and the wish for another before its time."""
 
 
 class ProbeNow(Message, frozen=True):
-    """It is time to probe; also an operator's way to ask for it."""
+    """It is time to probe; also the way of an operator, or of what a plugin watches, to ask for it."""
 
 
 class Overdue(Message, frozen=True):
@@ -185,7 +185,7 @@ class CheckerActor:
         if self._run:
             return
         now = self._context.now()
-        if now < self._due - GRAIN:  # asked for by an operator: the grid begins anew
+        if now < self._due - GRAIN:  # asked for: the grid begins anew
             self._due = now
         self.tally.runs += 1
         if self._probe.busy:
@@ -257,7 +257,7 @@ class CheckerActor:
         health = self._health
         return CheckStatus(self._spec.id, health.verdict, health.detail, health.assumed, health.share, health.weight)
 
-    def _report(self, message: Probed) -> None:
+    def _report(self, message: Probed | ProbeNow) -> None:
         self._context.tell(self._spec.id, message)
 
 

@@ -4,11 +4,13 @@ import sys
 import traceback
 from collections.abc import Callable
 from itertools import islice
+from time import monotonic
 from typing import Any
 
+import gevent
 import structlog
 
-from actors.checker_actor import CheckerSpec
+from actors.checker_actor import CheckerSpec, ProbeNow
 from actors.core.status import OWN, WHOLE
 from actors.messages import Probed
 from actors.programs import Programs
@@ -18,7 +20,17 @@ from actors.runtime.leaks import Leaks, Look
 from plugins.api import Degraded, Failed, Result, Session, Source, Target, Weighed, build
 from plugins.registry import Library, Place
 
-Report = Callable[[Probed], None]
+Report = Callable[[Probed | ProbeNow], None]
+
+READ = 1
+"""libev's number."""
+
+PAUSE = 0.05
+"""Seconds from the beginning of a probe to that of one that news bring: what changes all the time is not looked at more
+often."""
+
+WATCHED = 64
+"""Descriptors of one checker; more are not watched."""
 
 log = structlog.get_logger()
 
@@ -29,10 +41,41 @@ METRICS = 32
 """Figures of its own that a probe may give; more are left out."""
 
 
-class PluginProbe:
-    """One checker's plugin in its lane."""
+class Watch:
+    """Calls ``wake`` once, when one of ``descriptors`` can be read, but not before ``earliest`` (`time.monotonic`)."""
 
-    __slots__ = ("_dial", "_lane", "_leaks", "_look", "_report", "_session", "_source", "_spec")
+    __slots__ = ("_earliest", "_readers", "_timer", "_wake")
+
+    def __init__(self, descriptors: tuple[int, ...], earliest: float, wake: Callable[[], None]) -> None:
+        loop = gevent.get_hub().loop
+        self._earliest = earliest
+        self._wake = wake
+        self._timer: Any = None
+        self._readers = [loop.io(each, READ) for each in descriptors[:WATCHED]]
+        for reader in self._readers:
+            reader.start(self._readable)
+
+    def close(self) -> None:
+        """Look no more; the descriptors may be closed then."""
+        for each in (*self._readers, *filter(None, (self._timer,))):
+            each.stop()
+            each.close()
+        self._readers, self._timer = [], None
+
+    def _readable(self) -> None:
+        self.close()
+        early = self._earliest - monotonic()
+        if early <= 0:
+            self._wake()
+            return
+        self._timer = gevent.get_hub().loop.timer(early)
+        self._timer.start(self._wake)
+
+
+class PluginProbe:
+    """One checker's plugin in its lane, and what it watches between two probes."""
+
+    __slots__ = ("_began", "_dial", "_lane", "_leaks", "_look", "_report", "_session", "_source", "_spec", "_watch")
 
     def __init__(
         self, spec: CheckerSpec, plugin: Any, lane: Lane, dial: Any, report: Report, leaks: Leaks | None = None
@@ -45,6 +88,8 @@ class PluginProbe:
         self._lane = lane
         self._dial = dial
         self._report = report
+        self._watch: Watch | None = None
+        self._began = 0.0
 
     @property
     def busy(self) -> bool:
@@ -53,6 +98,8 @@ class PluginProbe:
 
     def start(self, run: int) -> None:
         """Have the plugin probe; the deadline counts from when it really begins."""
+        self._look_away()
+        self._began = monotonic()
         self._lane.start(run, self._probe, self._ended)
 
     def abandon(self) -> None:
@@ -61,6 +108,7 @@ class PluginProbe:
 
     def close(self) -> None:
         """No more probes; a client that was kept is closed where it was used."""
+        self._look_away()
         self._lane.close((self._session.close, self._closed))
 
     def _probe(self) -> Result:
@@ -87,6 +135,26 @@ class PluginProbe:
             look, self._look = self._look, None
             self._leaks.note(look)
         self._report(judge(ended))
+        self._keep_watch()
+
+    def _keep_watch(self) -> None:
+        """Whatever the plugin's watch() throws is no worse than not to watch: the next probe comes in its time."""
+        try:
+            news = self._session.news()
+        except Exception as error:
+            trace = "".join(traceback.format_exception(error))
+            log.warning("plugin crashed in its watch", actor=self._spec.id, trace=trace)
+            return
+        if news:
+            self._watch = Watch(news, self._began + PAUSE, self._wake)
+
+    def _wake(self) -> None:
+        self._report(ProbeNow())
+
+    def _look_away(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
 
 class PluginProbes:

@@ -62,6 +62,12 @@ OWN: dict[str, dict[str, float]] = {
 }
 """What keepalived has instead, of some keywords, for checks that are declared in a server."""
 
+NAMED: dict[str, dict[str, float]] = {
+    "FILE_CHECK": {"retry": 0},
+    "PROCESS_CHECK": {"retry": 0, "delay_loop": 1.0},
+}
+"""The same for those that have a name: what is seen on this machine needs no second look."""
+
 LIMITS = {"MISC_CHECK": "misc_timeout"}
 """Options that are the limit of a check, of keywords that have their own; unsaid it is the time between two checks."""
 
@@ -249,7 +255,8 @@ def _check(checker: Checker, server: RealServer | None, place: Place) -> Checker
     address = checker.connect_ip or (server.address if server else "")
     port = checker.connect_port or (server.port if server else 0)
     id = f"check/{checker.name}" if whole else f"check/{checker.name}@{endpoint(address, port)}"
-    return _spec(checker, id, (address, port), None if whole else server, checker.init, place)
+    usual = NAMED.get(checker.keyword, {})
+    return _spec(checker, id, (address, port), None if whole else server, checker.init, place, usual)
 
 
 def _own(check: InlineCheck, server: RealServer, place: Place) -> CheckerSpec:
@@ -257,7 +264,9 @@ def _own(check: InlineCheck, server: RealServer, place: Place) -> CheckerSpec:
     address, port = check.connect_ip or server.address, check.connect_port or server.port
     alpha = server.alpha if check.alpha is None else check.alpha
     id = f"check/{check.keyword}@{endpoint(server.address, server.port)}"
-    return _spec(check, id, (address, port), server, "unknown" if alpha else "up", place, OWN.get(check.keyword, {}))
+    return _spec(
+        check, id, (address, port), server, "unknown" if alpha else "up", place, (OWN | NAMED).get(check.keyword, {})
+    )
 
 
 def _spec(
@@ -272,7 +281,7 @@ def _spec(
     """What ``server`` says goes before what is ``usual``, and that before the defaults of all."""
     given = _settings(checker, server)
     retry = given("retry", usual.get("retry", RETRY))
-    interval = given("delay_loop", DELAY_LOOP)
+    interval = given("delay_loop", usual.get("delay_loop", DELAY_LOOP))
     return CheckerSpec(
         id=id,
         keyword=checker.keyword,

@@ -28,7 +28,8 @@ def checker(keyword: str) -> Callable[[Class], Class]:
     """Make a class with ``probe(self, target)`` the checker plugin of ``keyword``, a frozen value of its options.
 
     With a ``setup(self)`` that returns a client it is ``probe(self, target, client)``; ``close(self, client)``, or else
-    the client's own ``close()``, ends what setup began. Where they run, and when: see `plugins.api.Session`.
+    the client's own ``close()``, ends what setup began. ``watch(self, client)`` returns descriptors: as soon as one of
+    them can be read, the next probe is due. Where they run, and when: see `plugins.api.Session`.
     Raises `BadPlugin` naming the class and what is wrong with it.
     """
 
@@ -68,9 +69,10 @@ def _refuse_odd_methods(cls: type, keyword: str) -> None:
     keeps = callable(getattr(cls, "setup", None))
     wanted = {"probe": "self, target, client" if keeps else "self, target"}
     if keeps:
-        wanted |= {"setup": "self", "close": "self, client"}
-    elif callable(getattr(cls, "close", None)):
-        raise BadPlugin(f"{keyword}: class {cls.__name__} has a close(self, client) but no setup(self)")
+        wanted |= {"setup": "self", "close": "self, client", "watch": "self, client"}
+    for name in ("close", "watch"):
+        if not keeps and callable(getattr(cls, name, None)):
+            raise BadPlugin(f"{keyword}: class {cls.__name__} has a {name}(self, client) but no setup(self)")
     for name, parameters in wanted.items():
         method = getattr(cls, name, None)
         if callable(method) and not _takes(method, parameters.count(",") + 1):

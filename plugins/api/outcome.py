@@ -101,6 +101,12 @@ class Session:
         """Whether the next probe needs no new client."""
         return self._open or not self._keeps
 
+    def news(self) -> tuple[int, ...]:
+        """What can be read when the next probe is not to wait for its time: descriptors, none without a client."""
+        if not self._open or not hasattr(self._plugin, "watch"):
+            return ()
+        return tuple(self._plugin.watch(self._client))
+
     def probe(self, target: Target) -> Result:
         """Probe, and close whatever connection the probe left open, but those to keep.
 

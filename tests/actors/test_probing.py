@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import gevent
@@ -12,13 +13,14 @@ import pytest
 from gevent.queue import Queue
 from structlog.testing import capture_logs
 
-from actors.checker_actor import CheckerSpec
+from actors.checker_actor import CheckerSpec, ProbeNow
 from actors.messages import Probed
-from actors.probing import LONGEST, METRICS, PluginProbes, judge
+from actors.probing import LONGEST, METRICS, PAUSE, PluginProbe, PluginProbes, judge
+from actors.runtime.dial import CooperativeDial, NativeDial
 from actors.runtime.lanes import DeadlinePassed, Ended, Lanes
 from actors.runtime.leaks import Leaks
 from actors.runtime.workers import Workers
-from plugins.api import Degraded, Failed, Passed, Weighed
+from plugins.api import Degraded, Failed, Passed, Target, Weighed, build, checker, option
 from plugins.registry import Place, places
 
 
@@ -147,3 +149,74 @@ def test_a_client_that_is_kept_is_no_leak_and_is_closed_with_its_checker(place: 
     while len(os.listdir("/proc/self/fd")) > len(before):
         gevent.sleep(0.001)
     assert ({end.passed for end in ends}, lines) == ({True}, [])
+
+
+class Bell:
+    """Rung, it can be read until it is heard."""
+
+    def __init__(self) -> None:
+        self.ear, self.mouth = os.pipe()
+
+    def close(self) -> None:
+        os.close(self.ear)
+        os.close(self.mouth)
+
+
+BELLS: list[Bell] = []
+
+
+@checker("RUNG")
+class Rung:
+    """Watches a bell."""
+
+    breaks: bool = option(False)
+
+    def setup(self) -> Bell:
+        BELLS.append(Bell())
+        return BELLS[-1]
+
+    def watch(self, bell: Bell) -> tuple[int, ...]:
+        if self.breaks:
+            raise ValueError("no bell")
+        return (bell.ear,)
+
+    def probe(self, target: Target, bell: Bell) -> Passed:
+        return Passed()
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_what_a_plugin_watches_asks_for_the_next_probe_once_and_not_too_soon(threaded: bool) -> None:
+    said: Queue = Queue()
+    probe = rung(said, threaded)
+    probe.start(1)
+    assert said.get(timeout=5).passed
+    began = monotonic()
+    os.write(BELLS[-1].mouth, b"!")
+    assert said.get(timeout=5) == ProbeNow()
+    assert monotonic() - began < 1
+    gevent.sleep(0.1)
+    assert said.empty()  # though it can still be read
+    again = monotonic()
+    probe.start(2)
+    assert [type(said.get(timeout=5)) for _ in range(2)] == [Probed, ProbeNow]
+    assert monotonic() - again >= PAUSE * 0.9
+    probe.close()
+    probe.close()
+
+
+def test_a_watch_that_breaks_is_a_line_in_the_log_and_no_more() -> None:
+    said: Queue = Queue()
+    probe = rung(said, False, (("breaks", True),))
+    with capture_logs() as lines:
+        probe.start(1)
+        assert said.get(timeout=5).passed
+        gevent.sleep(0.01)
+    assert [(line["event"], line["actor"]) for line in lines] == [("plugin crashed in its watch", "check/rung")]
+    probe.close()
+
+
+def rung(said: Queue, threaded: bool, options: Any = ()) -> PluginProbe:
+    spec = CheckerSpec("check/rung", "RUNG", threaded, "127.0.0.1", 0)
+    lanes = Lanes(Workers())
+    dial = NativeDial() if threaded else CooperativeDial()
+    return PluginProbe(spec, build(Rung, options), lanes.open(spec.id, threaded), dial, said.put)

@@ -1,5 +1,6 @@
 """A configuration as keepalived's users have it: all checks within their real_server, nothing of ours but the plane."""
 
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -137,3 +138,47 @@ def verdicts(daemon: Daemon) -> dict[str, str]:
 
 def runs(daemon: Daemon, id: str) -> int:
     return next(int(row["runs"]) for row in daemon.status()["checkers"] if row["id"] == id)
+
+
+LOCAL = """
+global_defs {{
+    dataplane userspace
+}}
+{kind}_FILE_CHECK open {{
+    file {folder}/closed
+    absent
+    delay_loop 3600
+}}
+{kind}_PROCESS_CHECK helper {{
+    process the-helper
+    delay_loop 3600
+}}
+virtual_server 127.0.0.1 {front} {{
+    protocol TCP
+    real_server 127.0.0.1 {first} {{
+        weight 1
+        checkers open helper
+    }}
+}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["RT", "TH"])
+def test_what_happens_on_this_machine_is_seen_at_once(tmp_path: Path, kind: str) -> None:
+    front, first = free_ports(2)
+    (tmp_path / "the-helper").symlink_to("/bin/sleep")
+    helper = subprocess.Popen([str(tmp_path / "the-helper"), "600"])
+    conf = LOCAL.format(front=front, first=first, folder=tmp_path, kind=kind)
+    try:
+        with running(tmp_path, conf) as daemon:
+            until(lambda: weights(daemon) == [(True, 1)])
+            (tmp_path / "closed").touch()
+            until(lambda: weights(daemon) == [(False, 0)])
+            (tmp_path / "closed").unlink()
+            until(lambda: weights(daemon) == [(True, 1)])
+            helper.kill()
+            until(lambda: weights(daemon) == [(False, 0)])
+            assert "0 of 1 the-helper run" in daemon.status()["servers"][0]["detail"]
+    finally:
+        helper.kill()
+        helper.wait()

@@ -1,0 +1,127 @@
+"""FILE_CHECK: what a file on this machine says."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISREG
+from time import time
+
+from inotify_simple import INotify, flags
+
+from plugins.api import Failed, Passed, Result, Target, checker, option
+from plugins.services.patterns import SECONDS, compiled
+
+LONGEST = 64 * 1024
+"""Bytes of the file that are looked at."""
+
+FOLDER = flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.DELETE_SELF | flags.MOVE_SELF
+FILE = flags.MODIFY | flags.CLOSE_WRITE | flags.ATTRIB | flags.DELETE_SELF | flags.MOVE_SELF
+
+
+class Eye:
+    """Notices by inotify when a path may look different: the file, its folder, and those of what it is a link to."""
+
+    def __init__(self) -> None:
+        self._inotify: INotify | None = None
+
+    def fileno(self) -> int:
+        """What can be read when something has happened; -1 where the kernel has no more of them."""
+        return self._inotify.fileno() if self._inotify is not None and not self._inotify.closed else -1
+
+    def follow(self, path: Path) -> None:
+        """Begin to watch, or watch what the path leads to by now. Comes before a look at the file."""
+        if self._inotify is not None and not _drained(self._inotify):
+            return
+        self.close()
+        with suppress(OSError):  # the limit of watches is reached: the next look comes in its time
+            self._inotify = INotify(nonblocking=True)
+            for each in (path, path.resolve()):
+                self._inotify.add_watch(_existing(each.parent), FOLDER)
+                with suppress(FileNotFoundError):
+                    self._inotify.add_watch(each, FILE)
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._inotify is not None:
+            self._inotify.close()
+            self._inotify = None
+
+
+def _drained(inotify: INotify) -> bool:
+    """Whether there was anything."""
+    try:
+        return bool(os.read(inotify.fileno(), LONGEST))
+    except BlockingIOError:
+        return False
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or what there is of its way."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+@checker("FILE_CHECK")
+class FileCheck:
+    """Healthy when a file is there and is as it should be; a change is seen at once, by inotify.
+
+    What tells of no changes, as network file systems and /proc, is looked at every ``delay_loop``. A file system that
+    may hang is for ``TH_FILE_CHECK``.
+    """
+
+    path: str = option(name="file", pattern="/.*", help="absolute path of the file")
+    absent: bool = option(False, bare=True, help="healthy when it is not there, else down")
+    contains: str = option("", kind="pattern", help="regular expression that its beginning must match")
+    zero: bool = option(
+        False, name="number", bare=True, help="it has a number; healthy at 0, as keepalived's track_file"
+    )
+    max_age: float = option(0.0, kind="seconds", min=0, help="longest time since it was written; 0: any", unit="s")
+
+    def setup(self) -> Eye:
+        """What watches it between two looks."""
+        return Eye()
+
+    def watch(self, eye: Eye) -> tuple[int, ...]:
+        """What can be read after a change."""
+        return (eye.fileno(),) if eye.fileno() >= 0 else ()
+
+    def probe(self, target: Target, eye: Eye) -> Result:
+        """Look at it."""
+        path = Path(self.path)
+        eye.follow(path)
+        try:
+            problem = self._problem(path)
+        except OSError as error:
+            problem = f"{self.path}: {error.strerror}"
+        if self.absent:
+            return Failed(f"{self.path} is there") if os.path.lexists(path) else Passed()
+        return Failed(problem) if problem else Passed()
+
+    def _problem(self, path: Path) -> str:
+        """What is wrong with the file; empty for nothing."""
+        about = path.stat()
+        if self.max_age and time() - about.st_mtime > self.max_age:
+            return f"{self.path} was not written for {self.max_age:g} s"
+        if not (self.contains or self.zero):
+            return ""
+        if not S_ISREG(about.st_mode):
+            return f"{self.path} is no plain file"
+        with path.open("rb") as file:
+            content = file.read(LONGEST)
+        return self._said(content)
+
+    def _said(self, content: bytes) -> str:
+        if self.contains:
+            try:
+                found = compiled(self.contains).search(content, timeout=SECONDS)
+            except TimeoutError:
+                return "contains took too long"
+            if not found:
+                return f"{self.path} does not contain {self.contains!r}"
+        if self.zero:
+            word = content.strip()[:20].decode(errors="replace")
+            number = int(word) if word.lstrip("+-").isdecimal() else 0 if not word else None
+            if number != 0:
+                return f"{self.path} is {number}" if number is not None else f"{self.path} has no number: {word!r}"
+        return ""
