@@ -6,53 +6,46 @@ from pathlib import Path
 from stat import S_ISREG
 from time import time
 
-from inotify_simple import INotify, flags
-
 from plugins.api import Failed, Passed, Result, Target, checker, option
+from plugins.services import inotify
+from plugins.services.inotify import Inotify
 from plugins.services.patterns import SECONDS, compiled
 
 LONGEST = 64 * 1024
 """Bytes of the file that are looked at."""
 
-FOLDER = flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.DELETE_SELF | flags.MOVE_SELF
-FILE = flags.MODIFY | flags.CLOSE_WRITE | flags.ATTRIB | flags.DELETE_SELF | flags.MOVE_SELF
+FOLDER = inotify.CREATE | inotify.DELETE | inotify.MOVED_FROM | inotify.MOVED_TO
+FILE = inotify.MODIFY | inotify.CLOSE_WRITE | inotify.ATTRIB
+ITSELF = inotify.DELETE_SELF | inotify.MOVE_SELF
 
 
 class Eye:
-    """Notices by inotify when a path may look different: the file, its folder, and those of what it is a link to."""
+    """Notices when a path may look different: the file, its folder, and those of what it is a link to."""
 
     def __init__(self) -> None:
-        self._inotify: INotify | None = None
+        self._inotify: Inotify | None = None
 
-    def fileno(self) -> int:
-        """What can be read when something has happened; -1 where the kernel has no more of them."""
-        return self._inotify.fileno() if self._inotify is not None and not self._inotify.closed else -1
+    def descriptors(self) -> tuple[int, ...]:
+        """What can be read when something has happened; nothing where the kernel has no more of them."""
+        return () if self._inotify is None else (self._inotify.descriptor,)
 
     def follow(self, path: Path) -> None:
         """Begin to watch, or watch what the path leads to by now. Comes before a look at the file."""
-        if self._inotify is not None and not _drained(self._inotify):
+        if self._inotify is not None and not self._inotify.drain():
             return
         self.close()
         with suppress(OSError):  # the limit of watches is reached: the next look comes in its time
-            self._inotify = INotify(nonblocking=True)
+            self._inotify = Inotify()
             for each in (path, path.resolve()):
-                self._inotify.add_watch(_existing(each.parent), FOLDER)
+                self._inotify.watch(_existing(each.parent), FOLDER | ITSELF)
                 with suppress(FileNotFoundError):
-                    self._inotify.add_watch(each, FILE)
+                    self._inotify.watch(each, FILE | ITSELF)
 
     def close(self) -> None:
         """Watch no more."""
         if self._inotify is not None:
             self._inotify.close()
             self._inotify = None
-
-
-def _drained(inotify: INotify) -> bool:
-    """Whether there was anything."""
-    try:
-        return bool(os.read(inotify.fileno(), LONGEST))
-    except BlockingIOError:
-        return False
 
 
 def _existing(folder: Path) -> Path:
@@ -84,7 +77,7 @@ class FileCheck:
 
     def watch(self, eye: Eye) -> tuple[int, ...]:
         """What can be read after a change."""
-        return (eye.fileno(),) if eye.fileno() >= 0 else ()
+        return eye.descriptors()
 
     def probe(self, target: Target, eye: Eye) -> Result:
         """Look at it."""
