@@ -1,5 +1,6 @@
 """MISC_CHECK: real programs, run as the daemon has them run, on the loop and from a thread."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,9 +21,12 @@ Probe = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def programs() -> Iterator[Programs]:
-    it = Programs()
+    it, before = Programs(), len(os.listdir("/proc/self/fd"))
     yield it
     it.close()
+    with gevent.Timeout(5):  # nothing is left to be closed while other tests run
+        while len(os.listdir("/proc/self/fd")) > before:
+            gevent.sleep(0.01)
 
 
 @pytest.fixture(params=["loop", "thread", "script"])
