@@ -15,7 +15,9 @@ from rich.text import Text
 
 from actors.ctl_view import ASIDE, BAD, GOOD, UNSURE, screen_for_output
 from plugins.api import Failed, Source, Target, Trace, build, explain
-from plugins.http import HttpGet, Reply, SslGet, Url, digest_of
+from plugins.http import HttpGet, SslGet
+from plugins.web.page import Url
+from plugins.web.reply import Reply, digest_of
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of a body that a checker can be made to take; of a larger one there is no digest to check."""

@@ -73,6 +73,7 @@ UNUSED: dict[str, dict[str, str]] = {
     "vrrp_instance": _by_keyword(_INSTANCE),
     "vrrp_sync_group": _by_keyword({_MAIL: "smtp_alert"}),
     "virtual_server": _by_keyword(_SERVICE),
+    "HTTP_GET": _by_keyword({"there is no TLS in HTTP_GET": "enable_sni sni_name tls_compliant"}),
     "real_server": _by_keyword({_MAIL: "smtp_alert", _SNMP: "snmp_name"}),
 }
 """Why a keyword means nothing, by the block that it stands in ("": none) and by its name."""

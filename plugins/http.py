@@ -1,101 +1,154 @@
 """HTTP_GET and SSL_GET: does the web server answer as it should?
 
-Requests and keywords are keepalived's. Unlike there, all urls are fetched in one run and under one time limit, a
-chunked body is decoded before it is judged, and a body that ends early is a failure. `httptools` parses; memory is
-bounded.
+Requests and keywords are keepalived's, and more. Unlike there, all urls are fetched in one run and under one time
+limit, a chunked body is decoded before it is judged, and a body that ends early is a failure.
 """
 
-from dataclasses import replace
-from hashlib import md5
+from base64 import b64encode
+from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
-
-from plugins.api import Failed, Passed, Target, Tls, block, checker, explain, option
-from plugins.services.patterns import SECONDS, compiled
-
-HEADER_LIMIT = 16 * 1024
-"""Bytes that headers, interim answers and trailers may have together; keepalived allows 4095 of headers."""
+from plugins.api import Degraded, Failed, Passed, Result, Target, Tls, checker, explain, option
+from plugins.web.certificate import not_after
+from plugins.web.page import HOST, Url, judge, redirected
+from plugins.web.reply import Reply
 
 _CHUNK = 16 * 1024
-_LENIENCIES = {"lenient_data_after_close": True, "lenient_optional_cr_before_lf": True}  # neither harms a judgement
 _REDIRECTS = (301, 302, 303, 307, 308)
-_HOST = r"[A-Za-z0-9._:\[\]-]+"
+DAY = 86400.0
 
 
-@block
-class Url:
-    """One request, and what its answer must be. All that is given must hold."""
+class Lines:
+    """What is kept from one request to the next: connections, by the way they are encrypted, and when the first of the
+    certificates expires that were seen."""
 
-    path: str = option(help="what to ask for", pattern=r"/[!-~]*")
-    digest: str = option("", help="MD5 of the body in hexadecimal, as genhash prints it", pattern=r"[0-9A-Fa-f]{32}|")
-    status_code: tuple[tuple[int, int], ...] = option(((200, 299),), help="accepted answers", min=100, max=599)
-    regex: str = option("", help="must be found in the body", kind="pattern", aliases=("regexpect",))
-    regex_no_match: bool = option(False, help="the regex must not be found")
-    virtualhost: str = option("", help="Host header, instead of the checker's", pattern=_HOST + "|")
+    def __init__(self) -> None:
+        self.open: dict[Tls | None, Any] = {}
+        self.expires: datetime | None = None
 
 
 @checker("HTTP_GET")
 class HttpGet:
-    """Healthy when every url is answered with an accepted status, and the digest and regex given for it hold."""
+    """Healthy when every url is answered with an accepted status, and all else that is given for it holds."""
 
     urls: tuple[Url, ...] = option(block=Url, name="url", help="a request to make, one or more")
-    virtualhost: str = option("", help="Host header; the address and port when empty", pattern=_HOST + "|")
+    virtualhost: str = option("", help="Host header; the address and port when empty", pattern=HOST + "|")
     http_protocol: str = option("1.0", help="HTTP version; C asks to close", choices=("1.0", "1.0C", "1.0c", "1.1"))
+    keep_alive: bool = option(False, bare=True, help="speak HTTP 1.1 and keep the connection for the next check")
+    username: str = option("", help="of basic authentication", pattern=r"[^:\r\n]*")
+    password: str = option("", help="of basic authentication", secret=True)
+    latency_limit: float = option(0.0, kind="seconds", min=0, help="slower answers degrade; 0: none do", unit="s")
+    degraded_weight: int = option(50, min=0, max=100, help="what degraded servers keep of their weight", unit="percent")
     follow_redirects: int = option(0, help="redirects followed, always to this same server", min=0, max=20)
     max_body: int = option(256 * 1024, help="largest body", unit="bytes", min=0, max=16 * 1024 * 1024)
+    fast_recovery: bool = option(False, help="taken, and of no effect: every check fetches all urls")
 
-    def probe(self, target: Target) -> Passed:
+    def setup(self) -> Lines:
+        """What is kept."""
+        return Lines()
+
+    def close(self, lines: Lines) -> None:
+        """Nothing more to close: the session closes what was kept."""
+
+    def probe(self, target: Target, lines: Lines) -> Result:
         """Fetch and judge each url in turn; the first that is wrong is the failure."""
+        slowest, slow = 0.0, ""
         for url in self.urls:
+            began = monotonic()
             try:
-                _judge(url, self._follow(target, url))
+                judge(url, self._follow(target, url, lines))
             except Failed as failed:
                 raise Failed(f"{url.path}: {failed.detail}") from None
             except OSError as error:
                 raise Failed(f"{url.path}: {explain(error)}") from None
-        return Passed()
+            if (took := monotonic() - began) > slowest:
+                slowest, slow = took, url.path
+        return self.weighed(slowest, slow, lines)
+
+    def weighed(self, slowest: float, path: str, lines: Lines) -> Result:
+        """What it means that the slowest answer took so many seconds."""
+        metrics = {"slowest_seconds": slowest}
+        if self.latency_limit and slowest > self.latency_limit:
+            return Degraded(self.degraded_weight, f"{path}: slower than {self.latency_limit:g} s", metrics)
+        return Passed(metrics=metrics)
 
     def tls(self, url: Url) -> Tls | None:
         """How to encrypt: not at all."""
         return None
 
-    def _follow(self, target: Target, url: Url) -> "Reply":
+    def look_at(self, sock: Any, url: Url, lines: Lines) -> None:
+        """Nothing to see at a connection that has answered."""
+
+    def _follow(self, target: Target, url: Url, lines: Lines) -> Reply:
         for _ in range(self.follow_redirects):
-            reply = self.fetch(target, url)
+            reply = self.fetch(target, url, lines)
             if reply.status not in _REDIRECTS or not reply.location:
                 return reply
-            url = _redirected(url, reply.location, self.tls(url) is not None)
-        return self.fetch(target, url)
+            url = redirected(url, reply.location, self.tls(url) is not None)
+        return self.fetch(target, url, lines)
 
-    def fetch(self, target: Target, url: Url) -> "Reply":
+    def fetch(self, target: Target, url: Url, lines: Lines | None = None) -> Reply:
         """The whole answer to one request, no redirect followed. Raises `Failed` for what is none, and OSError."""
-        reply = Reply(self.max_body)
-        with target.connect(self.tls(url)) as sock:
-            sock.sendall(self._request(target, url))
-            while not reply.done:
-                reply.feed(sock.recv(_CHUNK))
+        tls, lines = self.tls(url), lines or Lines()
+        kept = lines.open.pop(tls, None)
+        if kept is not None:
+            reply = Reply(self.max_body, url.method == "HEAD")
+            try:
+                return self._exchange(target, url, target.resume(kept), reply, lines)
+            except (Failed, OSError) as error:
+                if reply.begun or isinstance(error, TimeoutError):
+                    raise
+            kept.close()  # as the server did meanwhile
+        reply = Reply(self.max_body, url.method == "HEAD")
+        return self._exchange(target, url, target.connect(tls, keep=self.keep_alive), reply, lines)
+
+    def _exchange(self, target: Target, url: Url, sock: Any, reply: Reply, lines: Lines) -> Reply:
+        sock.sendall(self._request(target, url))
+        while not reply.done:
+            reply.feed(sock.recv(_CHUNK))
+        self.look_at(sock, url, lines)
+        if self.keep_alive and reply.keeps:
+            lines.open[self.tls(url)] = sock
+        else:
+            sock.close()
         return reply
 
     def _request(self, target: Target, url: Url) -> bytes:
         address = f"[{target.address}]" if ":" in target.address else target.address
         host = url.virtualhost or self.virtualhost or f"{address}:{target.port}"
-        close = "" if self.http_protocol == "1.0" else "Connection: close\r\n"
-        version = self.http_protocol[:3]
-        return f"GET {url.path} HTTP/{version}\r\nUser-Agent: KeepAliveClient\r\n{close}Host: {host}\r\n\r\n".encode()
+        close = [] if self.keep_alive or self.http_protocol == "1.0" else ["Connection: close"]
+        version = "1.1" if self.keep_alive else self.http_protocol[:3]
+        body = url.body.encode()
+        lines = [
+            f"{url.method} {url.path} HTTP/{version}",
+            "User-Agent: KeepAliveClient",
+            *close,
+            f"Host: {host}",
+            *self._authorization(),
+            *url.header,
+            *([f"Content-Length: {len(body)}"] if body or url.method in ("POST", "PUT", "PATCH") else []),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    def _authorization(self) -> list[str]:
+        if not self.username:
+            return []
+        return [f"Authorization: Basic {b64encode(f'{self.username}:{self.password}'.encode()).decode()}"]
 
 
 @checker("SSL_GET")
 class SslGet(HttpGet):
     """As HTTP_GET, through TLS. Certificates are accepted unseen, as keepalived does, unless `verify` is given."""
 
-    enable_sni: bool = option(False, help="send the virtualhost as server name")
+    enable_sni: bool = option(False, bare=True, help="send the virtualhost as server name")
     sni_name: str = option("", help="server name to send, instead of the virtualhost", pattern=r"[A-Za-z0-9._-]+|")
     verify: bool = option(False, help="the certificate must be valid for the server name, or else the address")
     ca: str = option("", help="file of the authorities to trust, instead of the system's")
     certificate: str = option("", help="file with a certificate to show when asked")
     key: str = option("", help="file with its private key, unless that is in the certificate's file")
+    certificate_days: int = option(0, min=0, max=3650, help="degrades when the server's is valid for less", unit="days")
+    tls_compliant: bool = option(False, help="the end of each answer must be TLS's own, no broken connection")
 
     def tls(self, url: Url) -> Tls | None:
         """keepalived's order of names: sni_name, then the url's virtualhost, then the checker's."""
@@ -104,120 +157,29 @@ class SslGet(HttpGet):
             name = _without_port(url.virtualhost or self.virtualhost)
         return Tls(name, self.verify, self.ca, self.certificate, self.key)
 
+    def look_at(self, sock: Any, url: Url, lines: Lines) -> None:
+        """See how long the certificate is valid, and how the answer ended."""
+        if self.certificate_days:
+            expires = not_after(sock.getpeercert(binary_form=True) or b"")
+            lines.expires = min(expires, lines.expires or expires)
+        if (self.tls_compliant or url.tls_compliant) and not self.keep_alive:
+            while sock.recv(_CHUNK):
+                pass
+            if not sock.ended_well:
+                raise Failed("the connection broke off instead of ending TLS")
 
-class Reply:
-    """An answer while it arrives: the parser's callbacks, and the limits. ``headers`` are in order."""
-
-    def __init__(self, max_body: int) -> None:
-        self.status = 0
-        self.location = ""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.done = False
-        self._max_body = max_body
-        self._parts: list[bytes] = []
-        self._fed = self._size = 0
-        self._in_body = self._framed = False
-        self._parser: Any = HttpResponseParser(self)
-        self._parser.set_dangerous_leniencies(**_LENIENCIES)
-
-    @property
-    def body(self) -> bytes:
-        """What has come of the body, chunks put together."""
-        return b"".join(self._parts)
-
-    def feed(self, data: bytes) -> None:
-        """Take what was received, nothing at the end of the stream. Raises `Failed` for what is no good answer."""
-        if not data:
-            self._end()
-            return
-        self._fed += len(data)
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            self.done = True
-        except HttpParserError as error:
-            if not self.done:  # behind the answer there may be anything
-                raise Failed(f"not an HTTP answer: {error}") from None
-        self._check_size()
-
-    def on_message_begin(self) -> None:
-        if not self.done:
-            self._framed, self.location, self.headers = False, "", []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.done and not self._in_body:
-            self.headers.append((name, value))
-        name = name.lower()
-        if name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()):
-            self._framed = True
-        elif name == b"location" and not self._in_body:
-            self.location = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        if not self.done:
-            self.status = self._parser.get_status_code()
-            self._in_body = self.status >= 200
-
-    def on_body(self, data: bytes) -> None:
-        if not self.done:
-            self._parts.append(data)
-            self._size += len(data)
-
-    def on_message_complete(self) -> None:
-        # An interim answer (100 Continue, 103 Early Hints) is followed by the real one.
-        self.done = self.done or self.status >= 200 or self.status == 101
-
-    def _check_size(self) -> None:
-        if self._size > self._max_body:
-            raise Failed(f"body larger than {self._max_body} bytes")
-        # A chunk of one byte takes six: whatever is beyond eight for each of the body is headers or trailers.
-        if not self.done and self._fed > HEADER_LIMIT + 8 * self._size:
-            raise Failed(f"more than {HEADER_LIMIT} bytes of headers")
-
-    def _end(self) -> None:
-        if not self._fed:
-            raise Failed("closed without an answer")
-        if not self._in_body:
-            raise Failed("closed within the headers")
-        if self._framed:
-            raise Failed("closed before the end of the body")
-        self.done = True
-
-
-def digest_of(body: bytes) -> str:
-    """What ``digest`` stands for: MD5 in hexadecimal, as keepalived has it. It proves nothing; it tells a change."""
-    return md5(body, usedforsecurity=False).hexdigest()
-
-
-def _judge(url: Url, reply: Reply) -> None:
-    if not any(low <= reply.status <= high for low, high in url.status_code):
-        raise Failed(f"status {reply.status}")
-    if url.digest and digest_of(reply.body) != url.digest.lower():
-        raise Failed("the body's digest differs")
-    if url.regex and _is_found(url.regex, reply.body) == url.regex_no_match:
-        raise Failed(f"regex {'found' if url.regex_no_match else 'not found'} in the body")
-
-
-def _is_found(pattern: str, body: bytes) -> bool:
-    try:
-        return compiled(pattern).search(body, timeout=SECONDS) is not None
-    except TimeoutError:
-        raise Failed(f"regex takes more than {SECONDS:g} s on this body: make it simpler") from None
-
-
-def _redirected(url: Url, location: str, encrypted: bool) -> Url:
-    """What to ask this same server for next."""
-    scheme = "https" if encrypted else "http"
-    try:
-        to = urlsplit(urljoin(f"{scheme}://{url.virtualhost or '-'}{url.path}", location))
-    except ValueError:
-        raise Failed("redirected to what is no location") from None
-    path = (to.path or "/") + (f"?{to.query}" if to.query else "")
-    if to.scheme != scheme:
-        raise Failed(f"redirected to {to.scheme}")
-    if not (path + to.netloc).isascii() or not (path + to.netloc).isprintable() or " " in path + to.netloc:
-        raise Failed("redirected to what is no location")
-    return replace(url, path=path, virtualhost="" if to.netloc == "-" else to.netloc)
+    def weighed(self, slowest: float, path: str, lines: Lines) -> Result:
+        """The certificate speaks first."""
+        expires, lines.expires = lines.expires, None
+        result = super().weighed(slowest, path, lines)
+        if expires is None:
+            return result
+        days = (expires - datetime.now(UTC)).total_seconds() / DAY
+        result.metrics["certificate_days"] = days
+        if days >= self.certificate_days:
+            return result
+        until = f"{expires:%Y-%m-%d}"
+        return Degraded(self.degraded_weight, f"the certificate expires on {until}", result.metrics)
 
 
 def _without_port(host: str) -> str:

@@ -67,7 +67,8 @@ def _no_password() -> str:
 
 
 class TlsSocket:
-    """A TLS client over ``sock``, which keeps the time. Ends of stream without TLS's farewell count as ends.
+    """A TLS client over ``sock``, which keeps the time. Ends of stream without TLS's farewell count as ends; whether
+    there was one is in ``ended_well``.
 
     The records pass through memory, so that it works alike over every kind of socket.
     """
@@ -78,6 +79,7 @@ class TlsSocket:
         self._out = ssl.MemoryBIO()
         self._io_refs = 0
         self._closed = False
+        self.ended_well = False
         name = tls.server_name or (address.partition("%")[0] if tls.verify else None)
         try:
             self._tls = context_of(tls).wrap_bio(self._in, self._out, server_hostname=name)
@@ -95,9 +97,12 @@ class TlsSocket:
         """At least one and at most ``size`` bytes; none at the end of the stream."""
         _refuse_flags(flags)
         try:
-            return bytes(self._drive(self._tls.read, size)) if size else b""
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            data = bytes(self._drive(self._tls.read, size)) if size else b""
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as end:
+            self.ended_well = isinstance(end, ssl.SSLZeroReturnError)
             return b""
+        self.ended_well = bool(size) and not data
+        return data
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
         """As `recv`, into ``buffer``; returns the number of bytes."""

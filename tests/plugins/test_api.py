@@ -246,7 +246,8 @@ def test_methods_that_do_not_take_what_they_will_be_given_are_refused(methods, c
 
 def test_a_checker_may_inherit_the_options_of_another():
     names = [[each["name"] for each in describe(cls)["options"]] for cls in (HttpGet, SslGet)]
-    assert names[1] == names[0] + ["enable_sni", "sni_name", "verify", "ca", "certificate", "key"]
+    own = ["enable_sni", "sni_name", "verify", "ca", "certificate", "key", "certificate_days", "tls_compliant"]
+    assert names[1] == names[0] + own
 
 
 def test_every_checker_that_is_shipped_explains_itself_and_each_option():

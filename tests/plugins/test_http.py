@@ -1,7 +1,11 @@
 """HTTP_GET and SSL_GET: what is sent, and one table of replies; `test_hostile` has those that need a network."""
 
 import gzip
+from contextlib import suppress
+from datetime import UTC, datetime
 from hashlib import md5
+from pathlib import Path
+from ssl import PEM_cert_to_DER_cert
 from typing import Any
 
 import pytest
@@ -10,6 +14,8 @@ from hypothesis import strategies as st
 
 from plugins.api import Failed, Passed, Target, Tls, build, outcome
 from plugins.http import HttpGet, SslGet, _without_port
+from plugins.web.certificate import not_after
+from tests.plugins.certificates import certificate
 from tests.plugins.peers import Wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -101,6 +107,53 @@ def test_a_regex_that_only_other_engines_know_is_a_failure_and_no_crash():
     result = answered(OK, ("regex", "(?P<n>"))
     assert isinstance(result, Failed)
     assert result.detail.startswith("/: regex cannot be used:")
+
+
+@pytest.mark.parametrize(
+    ("body", "failure"),
+    [
+        (b"[" * 200_000, "the body's JSON is too deep"),
+        (b'{"a":' * 5000, "the body's JSON is too deep"),
+        (b"[1, 2", "the body is no JSON"),
+        (b"\xff\xfe", "the body is no JSON"),
+        (b"[" + b"[], " * 1000 + b"0]", ".a is not in the body's JSON"),
+        (b'{"a": 1' + b"0" * 5000 + b"}", "the body is no JSON"),
+        (b'{"a": [1]}', ""),
+    ],
+)
+def test_a_body_that_is_meant_to_hurt_whoever_reads_json_is_a_failure(body: bytes, failure: str) -> None:
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    expected = Failed(f"/: {failure}") if failure else Passed()
+    assert answered(reply, ("json", ((("path", ".a"),),))) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "options", "request_"),
+    [
+        ((("method", "POST"), ("body", "é")), (), b"POST / HTTP/1.0\r\n%sContent-Length: 2\r\n\r\n\xc3\xa9"),
+        ((("header", ("X-A: 1", "X-B:2")),), (), b"GET / HTTP/1.0\r\n%sX-A: 1\r\nX-B:2\r\n\r\n"),
+        ((), (("keep_alive", True), ("http_protocol", "1.0C")), b"GET / HTTP/1.1\r\n%s\r\n"),
+        ((), (("username", "a"), ("password", "b")), b"GET / HTTP/1.0\r\n%sAuthorization: Basic YTpi\r\n\r\n"),
+    ],
+)
+def test_what_is_asked_for_beyond_keepaliveds_request(page: Any, options: Any, request_: bytes) -> None:
+    wire = Wire(OK)
+    outcome(http(*options, urls=((("path", "/"), *page),)), Target("10.0.0.1", 80, dial=wire))
+    assert wire.sent == [request_ % b"User-Agent: KeepAliveClient\r\nHost: 10.0.0.1:80\r\n"]
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_certificate_or_a_failure(data: bytes) -> None:
+    with suppress(Failed):
+        not_after(data)
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 100, 300])
+def test_a_certificate_that_is_cut_short_is_a_failure(length: int) -> None:
+    der = PEM_cert_to_DER_cert(Path(certificate()[0]).read_text())
+    assert not_after(der) > datetime.now(UTC)
+    with pytest.raises(Failed, match="cannot be read"):
+        not_after(der[:length])
 
 
 def test_a_compressed_body_is_judged_as_it_came():

@@ -1,0 +1,1 @@
+"""What the checkers of web servers are made of: answers, and what they must be."""
