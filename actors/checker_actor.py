@@ -173,8 +173,9 @@ class CheckerActor:
         """For an operator: what it checks, what it has seen, and what comes next."""
         spec, health, tally = self._spec, self._health, self.tally
         took = tally.seconds * 1000
+        whom = f" of {spec.address}:{spec.port}" if spec.address else ""
         return [
-            f"{spec.title} of {spec.address}:{spec.port} every {spec.interval:g} s, limit {spec.timeout:g} s",
+            f"{spec.title}{whom} every {spec.interval:g} s, limit {spec.timeout:g} s",
             f"verdict {self._said()}",
             f"{health.streak} results in a row against it; {spec.debounce.rise} make OK, {spec.debounce.fall} FAILED",
             f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {took:.1f} ms",

@@ -7,6 +7,8 @@ from actors.address_actor import AddressSpec
 from actors.announcer_actor import AnnouncerSpec
 from actors.checker_actor import CheckerSpec
 from actors.children import Child
+from actors.combine_actor import CombineSpec
+from actors.core.combining import leaves
 from actors.core.restart import Beyond
 from actors.core.table import endpoint
 from actors.device_actor import DeviceSpec
@@ -45,6 +47,8 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
         case CheckerSpec():
             where = "in a thread of its own" if spec.threaded else "on the event loop"
             return f"{spec.title} every {spec.interval:g} s, {where}"
+        case CombineSpec():
+            return f"follows {_list(leaf.name for leaf in leaves(spec.term))}"
         case RealServerSpec():
             return f"weight {spec.weight} " + _while(names[check][0] for check in spec.checks)
         case ServiceSpec():

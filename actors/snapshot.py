@@ -8,6 +8,7 @@ from actors.address_actor import AddressActor, AddressSpec
 from actors.census import Census, in_turns, lag_of_vrrp, supervisor_of, together
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.children import Charge
+from actors.combine_actor import CombineActor, CombineSpec
 from actors.core.quorum import Member, placed
 from actors.core.status import (
     OWN,
@@ -77,7 +78,7 @@ class Snapshot:
             "network": self._network(read),
             "processes": processes,
             "vrrp_loop_lag": lag_of_vrrp(processes),
-            "checkers": [self._checker(charge, figures) for charge in self._in_turns(CheckerActor)],
+            "checkers": [self._checker(charge, figures) for charge in self._in_turns(CheckerActor, CombineActor)],
             "servers": [row for charge in self._in_turns(IpvsActor) for row in self._servers(charge)],
             "services": [self._service(charge) for charge in self._in_turns(IpvsActor)],
             "routers": [self._router(charge, figures) for charge in self._in_turns(VrrpActor)],
@@ -177,11 +178,11 @@ class Snapshot:
     def _supervisor(self) -> SupervisorActor:
         return supervisor_of(self._system)
 
-    def _of(self, kind: type) -> list[Charge]:
-        return [charge for charge in self._supervisor.charges() if charge.child.kind is kind]
+    def _of(self, *kinds: type) -> list[Charge]:
+        return [charge for charge in self._supervisor.charges() if charge.child.kind in kinds]
 
-    def _in_turns(self, kind: type) -> Iterator[Charge]:
-        return in_turns(self._of(kind))
+    def _in_turns(self, *kinds: type) -> Iterator[Charge]:
+        return in_turns(self._of(*kinds))
 
     def _actor(self, charge: Charge, kind: type) -> Any:
         context = self._system.find(charge.child.id)
@@ -194,7 +195,7 @@ class Snapshot:
         return [f"crashed {last.crashes} times of late; the last error: {last.error.strip().splitlines()[-1]}"]
 
     def _checker(self, charge: Charge, figures: Figures) -> dict[str, Any]:
-        spec: CheckerSpec = charge.child.args[0]
+        spec: CheckerSpec | CombineSpec = charge.child.args[0]
         board = self._supervisor.board
         said = board.last(spec.id)
         status = said if isinstance(said, CheckStatus) else CheckStatus(spec.id, Verdict.UNKNOWN, assumed=True)
@@ -202,7 +203,7 @@ class Snapshot:
             "id": spec.id,
             "keyword": spec.title,
             "names": list(self.names.get(spec.id, ())),
-            "target": endpoint(spec.address, spec.port),
+            "target": endpoint(spec.address, spec.port) if spec.address else "",
             "verdict": status.verdict.value,
             "assumed": status.assumed,
             "detail": status.detail,

@@ -17,16 +17,15 @@
   ``vrrp/NAME``                      one for each vrrp_instance
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
 from zlib import crc32
 
 import msgspec
 
-from actors.checker_actor import CheckerActor, CheckerSpec
+from actors.checks_tree import Checks, checking
 from actors.children import Child
-from actors.core.health import Debounce
+from actors.combine_actor import CombineActor
 from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond, Policy
 from actors.core.table import Destination, Service, ServiceKey, Tunnel, endpoint
@@ -36,83 +35,11 @@ from actors.notify_actor import FAREWELL, NotifyActor
 from actors.process import CHECKERS, FOLDERS, VRRP
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.routers import program, routers
-from loader.model import Check, Checker, Config, Identity, InlineCheck, RealServer, VirtualServer
+from loader.model import Config, Identity, RealServer, VirtualServer
 from plugins.registry import Place
-
-SHIPPED = Place("")
-"""Where the plugins of this package are."""
 
 VITAL = Policy(beyond=Beyond.ESCALATE)
 """For what the program cannot do its work without."""
-
-DELAY_LOOP = 60.0
-CONNECT_TIMEOUT = 5.0
-RETRY = 1
-DELAY_BEFORE_RETRY = 1.0
-WARMUP = 1.0
-"""Defaults of a check that neither it nor its server sets: keepalived's, but for the warm-up, since here a server waits
-outside the pool for its first result."""
-
-
-OWN: dict[str, dict[str, float]] = {
-    "HTTP_GET": {"delay_before_retry": 3.0},
-    "SSL_GET": {"delay_before_retry": 3.0},
-    "DNS_CHECK": {"retry": 3},
-    "MISC_CHECK": {"retry": 0},
-}
-"""What keepalived has instead, of some keywords, for checks that are declared in a server."""
-
-NAMED: dict[str, dict[str, float]] = {
-    "FILE_CHECK": {"retry": 0},
-    "PROCESS_CHECK": {"retry": 0, "delay_loop": 1.0},
-}
-"""The same for those that have a name: what is seen on this machine needs no second look."""
-
-LIMITS = {"MISC_CHECK": "misc_timeout"}
-"""Options that are the limit of a check, of keywords that have their own; unsaid it is the time between two checks."""
-
-
-class Checks:
-    """The different checks that the configuration asks for, each once, whoever follows it under what name."""
-
-    def __init__(self, config: Config, places: Mapping[str, Place], default: Identity) -> None:
-        self._places = places
-        self._default = default
-        self._declared = {checker.name: checker for checker in config.checkers}
-        self._ids: dict[CheckerSpec, str] = {}
-        self._names: dict[str, dict[str, None]] = {}
-        self.specs: dict[str, CheckerSpec] = {}
-
-    def follow(self, name: str, server: RealServer | None = None) -> str:
-        """The id of the check that ``server`` means by ``name``; without one, of a check that has its own target."""
-        checker = self._declared[name]
-        spec = _check(checker, server, self._places.get(checker.keyword, SHIPPED))
-        return self._known(name, spec)
-
-    def own(self, check: InlineCheck, server: RealServer) -> str:
-        """The id of a check that is declared in ``server``."""
-        return self._known(check.keyword, _own(check, server, self._places.get(check.keyword, SHIPPED)))
-
-    def _known(self, name: str, spec: CheckerSpec) -> str:
-        nameless = msgspec.structs.replace(spec, id="", user=self._default.user, group=self._default.group)
-        if nameless not in self._ids:
-            self._ids[nameless] = self._free(spec.id)
-        id = self._ids[nameless]
-        self.specs.setdefault(id, msgspec.structs.replace(nameless, id=id))
-        self._names.setdefault(id, {})[name] = None
-        return id
-
-    def _free(self, id: str) -> str:
-        """``id``, numbered when a check of the same target with other settings has it: ``check/web@10.0.1.1:80#2``."""
-        number, free = 1, id
-        while free in self.specs:
-            number += 1
-            free = f"{id}#{number}"
-        return free
-
-    def names(self) -> Mapping[str, tuple[str, ...]]:
-        """The names under which each check was declared."""
-        return {id: tuple(names) for id, names in self._names.items()}
 
 
 class Tree(msgspec.Struct, frozen=True):
@@ -140,14 +67,17 @@ def grow(
     vrrp = routers(config, checks.follow, default)
     children = (
         Child("notify", NotifyActor, (), ("spawner",), policy=VITAL, stop_limit=FAREWELL + 1.0),
-        *(Child(id, CheckerActor, (spec,), ("probes", "random")) for id, spec in checks.specs.items()),
+        *(checking(spec) for spec in checks.specs.values()),
         *ipvs_settings(config),
         *(child for group in servers for child in group),
         *(_service(service, default, heals) for service in config.virtual_servers if any(_keys(service))),
         *vrrp,
         *sync_daemon(config),
     )
-    housed = tuple(msgspec.structs.replace(child, process=home(child.id, shards)) for child in children)
+    housed = tuple(
+        child if child.kind is CombineActor else msgspec.structs.replace(child, process=home(child.id, shards))
+        for child in children
+    )
     return Tree(housed, dict(checks.names()))
 
 
@@ -247,85 +177,3 @@ def _sorry(service: VirtualServer) -> Sorry | None:
         return None
     tunnel = Tunnel(sorry.tunnel.kind, sorry.tunnel.port, sorry.tunnel.checksum)
     return Sorry(Destination(sorry.address, sorry.port, 1, sorry.method, tunnel=tunnel), sorry.inhibit)
-
-
-def _check(checker: Checker, server: RealServer | None, place: Place) -> CheckerSpec:
-    """One check. What it leaves open of its target comes from the server; then so do the settings it leaves open."""
-    whole = server is None or (checker.connect_ip is not None and checker.connect_port is not None)
-    address = checker.connect_ip or (server.address if server else "")
-    port = checker.connect_port or (server.port if server else 0)
-    id = f"check/{checker.name}" if whole else f"check/{checker.name}@{endpoint(address, port)}"
-    usual = NAMED.get(checker.keyword, {})
-    return _spec(checker, id, (address, port), None if whole else server, checker.init, place, usual)
-
-
-def _own(check: InlineCheck, server: RealServer, place: Place) -> CheckerSpec:
-    """A check that a server has for itself: it is up until a result says otherwise, unless that is to be ``alpha``."""
-    address, port = check.connect_ip or server.address, check.connect_port or server.port
-    alpha = server.alpha if check.alpha is None else check.alpha
-    id = f"check/{check.keyword}@{endpoint(server.address, server.port)}"
-    return _spec(
-        check, id, (address, port), server, "unknown" if alpha else "up", place, (OWN | NAMED).get(check.keyword, {})
-    )
-
-
-def _spec(
-    checker: Check,
-    id: str,
-    target: tuple[str, int],
-    server: RealServer | None,
-    init: str,
-    place: Place,
-    usual: Mapping[str, float] = MappingProxyType({}),
-) -> CheckerSpec:
-    """What ``server`` says goes before what is ``usual``, and that before the defaults of all."""
-    given = _settings(checker, server)
-    retry = given("retry", usual.get("retry", RETRY))
-    interval = given("delay_loop", usual.get("delay_loop", DELAY_LOOP))
-    return CheckerSpec(
-        id=id,
-        keyword=checker.keyword,
-        threaded=checker.threaded,
-        address=target[0],
-        port=target[1],
-        timeout=_limit(checker, interval) or given("connect_timeout", CONNECT_TIMEOUT),
-        interval=interval,
-        retry_interval=given("delay_before_retry", usual.get("delay_before_retry", DELAY_BEFORE_RETRY)),
-        warmup=given("warmup", min(WARMUP, interval)),
-        jitter=checker.jitter / 100,
-        debounce=Debounce(checker.rise, checker.fall or int(retry) + 1),
-        init=init,
-        bindto=checker.bindto or "",
-        bind_port=checker.bind_port or 0,
-        fwmark=checker.fwmark,
-        tos=checker.tos,
-        interface=checker.bind_if,
-        options=_options(checker, server),
-        origin=place.origin,
-        edition=place.edition,
-    )
-
-
-def _limit(checker: Check, interval: float) -> float:
-    """That of a check that has a keyword of its own for it; 0 for all others."""
-    if checker.keyword not in LIMITS:
-        return 0.0
-    said: Any = dict(checker.options).get(LIMITS[checker.keyword])
-    return said or checker.connect_timeout or interval
-
-
-def _settings(checker: Check, server: RealServer | None) -> Callable[[str, float], float]:
-    def given(name: str, default: float) -> float:
-        own = getattr(checker, name)
-        inherited = getattr(server, name, None) if server else None
-        return own if own is not None else inherited if inherited is not None else default
-
-    return given
-
-
-def _options(checker: Check, server: RealServer | None) -> tuple[tuple[str, object], ...]:
-    if server is None or not server.virtualhost:
-        return checker.options
-    return tuple(
-        (name, value or server.virtualhost if name == "virtualhost" else value) for name, value in checker.options
-    )

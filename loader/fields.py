@@ -128,11 +128,15 @@ class Keyword(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """What a checker plugin adds to the language: its bare keyword and the options inside its braces."""
+    """What a checker plugin adds to the language: its bare keyword and the options inside its braces.
+
+    ``aims`` is whether it needs a target: ``always``; ``maybe``: it makes use of one; ``never``.
+    """
 
     keyword: str
     help: str = ""
     options: tuple[Keyword, ...] = ()
+    aims: Literal["always", "maybe", "never"] = "always"
 
 
 FORMS: dict[str, str] = {

@@ -9,7 +9,9 @@ from typing import Any
 from loader.decode import options
 from loader.diagnostics import shown
 from loader.draft import Draft
+from loader.expressions import KEYWORD, OPTION, BadExpression, parsed
 from loader.model import Identity, Relay, SyncDaemon, Timeouts
+from loader.schema import option_key
 from loader.values import family, is_multicast
 
 PREFIXES = {"RT_": False, "TH_": True}
@@ -48,7 +50,12 @@ def checker(draft: Draft) -> dict[str, Any]:
     title = draft.plan.title
     threaded = PREFIXES.get(title[:3])
     fields["keyword"], fields["threaded"] = title if threaded is None else title[3:], bool(threaded)
-    fields["options"] = options(draft)
+    fields["options"], fields["aims"] = options(draft), draft.plan.aims
+    if fields["keyword"] == KEYWORD and option_key(OPTION) in draft.values:
+        try:
+            parsed(draft.values[option_key(OPTION)])
+        except BadExpression as error:
+            draft.error(option_key(OPTION), str(error))
     if "retry" in fields:
         _agree(draft, fields["retry"] + 1, fields.get("fall"))
         fields.setdefault("fall", fields["retry"] + 1)

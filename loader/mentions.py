@@ -1,12 +1,15 @@
 """What a block has for itself alone, and whom it names: what other blocks have to be compared with. Pure."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from loader.cache import Identity, Reference
 from loader.diagnostics import shown
 from loader.draft import Draft
+from loader.expressions import KEYWORD, OPTION, BadExpression, names, parsed
 from loader.grammar import words
+from loader.schema import INLINE, option_key
 
 INTERFACE = "interface"
 
@@ -35,7 +38,10 @@ def _of_router(draft: Draft, fields: Mapping[str, Any]) -> Iterator[Identity]:
 
 def references(draft: Draft) -> Iterator[Reference]:
     """The names in a block: a group's members, and the checkers of real servers, instances and groups."""
+    yield from _combined(draft, 0, "")
     for server in draft.values.get("real_servers", ()):
+        for own in server.values.get(f"{INLINE}{KEYWORD}", ()):
+            yield from _combined(own, server.head.inside + own.head.inside, server.head.file)
         for name in server.values.get("checkers", ()):
             yield Reference(name, server.body.places["checkers"], server.head.inside, server.head.file)
     if name := draft.values.get("group"):
@@ -50,6 +56,15 @@ def references(draft: Draft) -> Iterator[Reference]:
             yield Reference(row.values["name"], draft.body.places["checkers"], 0, "", alone=True)
     for key, name in _interfaces(draft):
         yield Reference(name, draft.body.places[key], 0, "", INTERFACE, whole=key == "addresses")
+
+
+def _combined(draft: Draft, inside: int, file: str) -> Iterator[Reference]:
+    """The checkers that a COMBINE names; of an expression that is none, nobody."""
+    expression = draft.values.get(option_key(OPTION)) if draft.plan.title.endswith(KEYWORD) else None
+    if expression:
+        with suppress(BadExpression):
+            for name in dict.fromkeys(names(parsed(expression))):
+                yield Reference(name, draft.body.places[option_key(OPTION)], inside, file)
 
 
 def _interfaces(draft: Draft) -> Iterator[tuple[str, str]]:

@@ -113,7 +113,8 @@ class Check(CheckSettings):
     """What a check is, whoever declares it. ``threaded``: in a native thread.
 
     ``options`` are the plugin's, all of them, in its order, defaults filled in; inner blocks look the same.
-    ``connect_ip`` and ``connect_port`` are None where the target is that of a real server.
+    ``connect_ip`` and ``connect_port`` are None where the target is that of a real server. ``aims`` is whether it needs
+    one, see `loader.fields.Block`.
     """
 
     keyword: str = derived("")
@@ -130,6 +131,7 @@ class Check(CheckSettings):
     fall: int | None = option("int", None, min=1, max=TRIES + 1, help="failures in a row before the check is down")
     jitter: float = option("float", 10.0, min=0, max=50, unit="percent", help="random part of the time between checks")
     options: tuple[tuple[str, object], ...] = derived(())
+    aims: str = derived("always")
     at: Position = position()
 
 

@@ -1,14 +1,57 @@
 """What blocks say of each other: names that have to be known, and what only one may have. Pure."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from loader.cache import Identity, Reference
 from loader.diagnostics import Mark, Problem, did_you_mean, error, shown, warning
+from loader.expressions import KEYWORD, OPTION, BadExpression, names, parsed
 from loader.grammar import Statement, list_parts, words
 from loader.mentions import INTERFACE
 from loader.model import Checker, VrrpInstance, VrrpSyncGroup
 
 CHECKER, INSTANCE, GROUP, POOL = "checker", "vrrp_instance", "vrrp_sync_group", "virtual_server_group"
+
+
+def _within(statement: Statement, name: str) -> Iterator[Mark]:
+    """Where a name stands inside the words of a statement."""
+    for found in re.finditer(rf"(?<![^\s(),\"]){re.escape(name)}(?![^\s(),\"])", statement.text):
+        yield Mark(statement.offset + found.start(), len(name), statement.file)
+
+
+def behind(name: str, known: Mapping[str, Checker]) -> Iterator[Checker]:
+    """The checker of that name, or those that it combines in the end. There must be no circle."""
+    checker = known.get(name)
+    if checker is None:
+        return
+    parts = combined(checker)
+    for part in parts:
+        yield from behind(part, known)
+    if not parts:
+        yield checker
+
+
+def combined(checker: Checker) -> tuple[str, ...]:
+    """The names of the checkers that a COMBINE combines, none for every other."""
+    if checker.keyword != KEYWORD:
+        return ()
+    try:
+        return tuple(dict.fromkeys(names(parsed(dict(checker.options)[OPTION]))))  # type: ignore[arg-type]
+    except BadExpression:
+        return ()
+
+
+def circular(known: Mapping[str, Checker]) -> Iterator[str]:
+    """Checkers that combine themselves in the end."""
+    parts = {name: combined(checker) for name, checker in known.items() if checker.keyword == KEYWORD}
+    for name in parts:
+        reached, ahead = set[str](), list(parts[name])
+        while ahead:
+            if (each := ahead.pop()) not in reached:
+                reached.add(each)
+                ahead += parts.get(each, ())
+        if name in reached:
+            yield name
 
 
 class Names:
@@ -87,13 +130,19 @@ class Names:
                 self.problems.append(warning(message, self._heading(self._declared[INSTANCE][each.name]), hint))
 
     def aim(self, known: Mapping[str, Checker]) -> None:
-        """A router has no address that a checker could take: it has to bring its own."""
+        """A router has no address that a checker could take: it has to bring its own. Nobody can wait for himself."""
+        circles = set(circular(known))
+        for name in sorted(circles):
+            message = f"the checker {shown(name)} would follow itself"
+            self.problems.append(error(message, self._heading(self._declared[CHECKER][name])))
         for reference, block in self._references:
-            checker = known.get(reference.name) if reference.alone else None
-            if checker and (checker.connect_ip is None or checker.connect_port is None):
-                message = f"the checker {shown(reference.name)} has no target of its own"
-                hint = "give it connect_ip and connect_port"
-                self.problems.append(error(message, self._spot(reference, block), hint))
+            if not reference.alone or circles:
+                continue
+            for each in behind(reference.name, known):
+                if each.aims == "always" and (each.connect_ip is None or each.connect_port is None):
+                    message = f"the checker {shown(each.name)} has no target of its own"
+                    hint = "give it connect_ip and connect_port"
+                    self.problems.append(error(message, self._spot(reference, block), hint))
 
     def _twice(self, message: str, mark: Mark, first: Mark, note: str = "first declared here") -> None:
         self.problems.append(error(message, mark, related=((note, first),)))
@@ -103,6 +152,7 @@ class Names:
         parts = list_parts(reference.statement)
         flat = [(word, part, place) for part in parts for place, word in enumerate(words(part.text))]
         found = [part.mark_of(place) for word, part, place in flat[1:] if word == reference.name]
+        found = found or list(_within(reference.statement, reference.name))
         mark = found[min(reference.nth, len(found) - 1)] if found else reference.statement.mark
         return mark.within(reference.inside, reference.file).within(
             block.offset if reference.whole else block.inside, self._file(block)

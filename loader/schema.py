@@ -51,6 +51,7 @@ class Plan:
 
     ``head`` has the forms that the words before the brace can take, by the word that marks a form, "" for the usual
     one. ``options`` are what a plugin declared: key, name, default. ``usage`` is how the head is written.
+    ``aims`` is whether a plugin needs a target.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Plan:
     required: tuple[Slot, ...]
     options: tuple[tuple[str, str, object], ...]
     usage: str
+    aims: str = "always"
 
 
 def option(kind: Kind, default: Any = dataclasses.MISSING, **more: Any) -> Any:
@@ -146,7 +148,7 @@ def plugin_plan(built: Model, title: str, block: Block) -> Plan:
     """The plan of a plugin's block: the dataclass with the options that every plugin has, and the plugin's own."""
     common = [slot for field in dataclasses.fields(built) for slot in _slots(field)]
     own = [slot._replace(key=option_key(slot.key)) for slot in _option_slots(block.options)]
-    return _plan(title, built, own + common, own)
+    return dataclasses.replace(_plan(title, built, own + common, own), aims=block.aims)
 
 
 def with_blocks(plan: Plan, inside: str, built: Model, blocks: tuple[Block, ...]) -> Plan:

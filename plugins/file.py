@@ -55,7 +55,7 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
-@checker("FILE_CHECK")
+@checker("FILE_CHECK", aims="never")
 class FileCheck:
     """Healthy when a file is there and is as it should be; a change is seen at once, by inotify.
 

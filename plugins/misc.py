@@ -6,7 +6,7 @@ FIRST_WEIGHT = 2
 """Exit status that stands for weight 0; those above stand for 1 and more."""
 
 
-@checker("MISC_CHECK")
+@checker("MISC_CHECK", aims="maybe")
 class MiscCheck:
     """Healthy when a program exits with 0; with misc_dynamic 2 to 255 set a weight of 0 to 253 too.
 

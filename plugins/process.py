@@ -85,7 +85,7 @@ class Hold:
         self.keep([])
 
 
-@checker("PROCESS_CHECK")
+@checker("PROCESS_CHECK", aims="never")
 class ProcessCheck:
     """Healthy while as many processes of a name run as should; the death of one is seen at once.
 

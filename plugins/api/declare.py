@@ -12,6 +12,8 @@ from plugins.api.options import BadPlugin, Option, defect, option
 
 Class = TypeVar("Class", bound=type)
 
+AIMS = ("always", "maybe", "never")
+
 _KEYWORD = re.compile(r"(?!RT_|TH_)[A-Z][A-Z0-9_]*")
 _KINDS: dict[Any, str] = {
     str: "str",
@@ -24,12 +26,14 @@ _KINDS: dict[Any, str] = {
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(option,))
-def checker(keyword: str) -> Callable[[Class], Class]:
+def checker(keyword: str, aims: str = "always") -> Callable[[Class], Class]:
     """Make a class with ``probe(self, target)`` the checker plugin of ``keyword``, a frozen value of its options.
 
     With a ``setup(self)`` that returns a client it is ``probe(self, target, client)``; ``close(self, client)``, or else
     the client's own ``close()``, ends what setup began. ``watch(self, client)`` returns descriptors: as soon as one of
     them can be read, the next probe is due. Where they run, and when: see `plugins.api.Session`.
+    One that ``aims`` at a target ``always`` needs an address and a port; ``maybe`` it does without, as what runs a
+    program; ``never`` it has none, and runs once for all who follow it.
     Raises `BadPlugin` naming the class and what is wrong with it.
     """
 
@@ -38,8 +42,12 @@ def checker(keyword: str) -> Callable[[Class], Class]:
             raise BadPlugin(f"{cls.__name__}: {keyword!r} is no keyword: A-Z, 0-9 and _, without RT_ or TH_")
         if not callable(getattr(cls, "probe", None)):
             raise BadPlugin(f"{keyword}: class {cls.__name__} has no method probe(self, target)")
+        if aims not in AIMS:
+            raise BadPlugin(f"{keyword}: aims is none of {', '.join(AIMS)}")
         _refuse_odd_methods(cls, keyword)
-        return _declare(cls, keyword)
+        made = _declare(cls, keyword)
+        made._aims = aims  # type: ignore[attr-defined]
+        return made
 
     return declare
 
@@ -53,6 +61,11 @@ def block(cls: Class) -> Class:
 def keyword_of(cls: type) -> str:
     """The keyword of a checker class itself; "" for every other class, its subclasses too."""
     return str(cls.__dict__.get("_keyword", ""))
+
+
+def aims_of(cls: type) -> str:
+    """Whether a checker aims at a target: always, maybe or never."""
+    return str(cls.__dict__.get("_aims", "always"))
 
 
 def options_of(cls: type) -> dict[str, Option]:

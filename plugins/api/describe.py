@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from plugins.api.declare import keyword_of, options_of
+from plugins.api.declare import aims_of, keyword_of, options_of
 from plugins.api.options import REQUIRED, BadPlugin, Option
 from plugins.api.program import Command
 
@@ -11,11 +11,12 @@ _PLAIN = ("name", "kind", "help", "min", "max", "repeated", "unit", "secret", "p
 
 
 def describe(cls: type) -> dict[str, Any]:
-    """The schema of a checker, in builtins: keyword, help (its docstring's first line) and options in their order.
+    """The schema of a checker, in builtins: keyword, help (its docstring's first line), options in their order, and
+    whether it aims at a target.
 
     A required option has default None and ``required`` set; a block's options are nested under ``options``.
     """
-    return {"keyword": keyword_of(cls), "help": _first_line(cls), "options": _options(cls)}
+    return {"keyword": keyword_of(cls), "help": _first_line(cls), "options": _options(cls), "aims": aims_of(cls)}
 
 
 def build(cls: type, options: Any) -> Any:

@@ -7,6 +7,8 @@ import pytest
 
 from actors.checker_actor import CheckerActor, CheckerSpec
 from actors.children import Child
+from actors.combine_actor import CombineActor
+from actors.core.combining import Leaf, Not, Some
 from actors.core.health import Debounce
 from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond
@@ -61,6 +63,10 @@ def check_of(of: Config) -> CheckerSpec:
 def script(*command: str) -> Script:
     """A script with these words, whatever else it holds."""
     return Script(command=command, user="nobody", group="nogroup")
+
+
+def combine(name: str, expression: str, **settings: Any) -> Checker:
+    return checker(name, keyword="COMBINE", options=(("expression", tuple(expression.split())),), **settings)
 
 
 class TestWho:
@@ -257,3 +263,26 @@ class TestIdentity:
         assert self.run_as(nameless, configured, default) == Program(("/x",), "alice", "staff")
         assert self.run_as(nameless, None, default) == Program(("/x",), "bob")
         assert self.run_as(nameless) == Program(("/x",))
+
+
+class TestCombinations:
+    def test_one_lives_in_main_once_for_each_server_that_its_parts_look_at(self) -> None:
+        both = combine("both", "web AND NOT local")
+        local = checker("local", keyword="FILE_CHECK", aims="never")
+        of = config(service(server(1, "both"), server(2, "both")), checkers=(checker("web"), local, both))
+        combined = {child.id: child for child in grow(of, shards=2).children if child.kind is CombineActor}
+        assert {child.process for child in combined.values()} == {"main"}
+        assert {id: child.args[0].term for id, child in combined.items()} == {
+            f"check/both@10.0.1.{n}:80": Some(
+                2, (Leaf(f"check/web@10.0.1.{n}:80", "web"), Not(Leaf("check/local", "local")))
+            )
+            for n in (1, 2)
+        }
+
+    def test_of_what_needs_no_server_there_is_one_for_all(self) -> None:
+        local = checker("local", keyword="FILE_CHECK", aims="never")
+        own = checker("own", **HERE)
+        inner, outer = combine("inner", "local OR own"), combine("outer", "1 of (inner)", init="up")
+        of = config(service(server(1, "outer"), server(2, "outer")), checkers=(local, own, inner, outer))
+        checks = [id for id in ids(of) if id.startswith("check/")]
+        assert checks == ["check/local", "check/own", "check/inner", "check/outer"]

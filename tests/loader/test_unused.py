@@ -1,13 +1,19 @@
 """Keywords of keepalived that mean nothing here. How they are told of is in ``golden/unused.txt``."""
 
+import msgspec
 import pytest
 
 from loader.assemble import GLOBAL, ROUTER, SERVICE, SYNC_GROUP
-from loader.schema import Plan
+from loader.fields import Block
+from loader.model import InlineCheck
+from loader.schema import Plan, plugin_plan
 from loader.unused import UNUSED
+from plugins.api import describe
+from plugins.http import HttpGet
 from tests.loader.house import complaints
 
 PLANS: dict[str, Plan] = {plan.title: plan for plan in (GLOBAL, ROUTER, SERVICE, SYNC_GROUP)}
+PLANS["HTTP_GET"] = plugin_plan(InlineCheck, "HTTP_GET", msgspec.convert(describe(HttpGet), Block))
 PLANS["real_server"] = next(s.plan for s in SERVICE.slots.values() if s.plan and s.plan.title == "real_server")
 
 

@@ -103,6 +103,7 @@ def test_a_checker_is_described_in_builtins():
     ]
     optional = PLAIN | {"required": False}
     assert describe(EveryKind) == {
+        "aims": "always",
         "keyword": "EVERY_KIND",
         "help": "Has an option of every kind.",
         "options": [
