@@ -9,7 +9,7 @@ import msgspec
 
 from actors.core.health import Debounce, Health, observe
 from actors.core.status import OWN, WHOLE, CheckStatus, Verdict
-from actors.messages import Message, Probed
+from actors.messages import Begun, Message, Probed
 from actors.runtime.actor import Context
 
 GRAIN = 0.01
@@ -19,8 +19,16 @@ GRACE = 0.05
 """Seconds that a probe may take beyond its limit: the time-out of its own socket says more than being stopped."""
 
 
+REVERSED = "it passed, and is reversed"
+"""The reason of a failure that has none of its own."""
+
+
 class CheckerSpec(msgspec.Struct, frozen=True):
     """What is checked, how, and when. Times are seconds, ``jitter`` a share of the interval (0 to 0.5).
+
+    While a result speaks against the verdict the next comes after ``fast_interval``, if that is not 0; else after
+    ``retry_interval`` if the verdict is OK. While it is FAILED, and no result speaks against that, they come every
+    ``down_interval``, if that is not 0. With ``reverse`` what passes is a failure, and what fails has passed.
 
     ``init`` is the verdict before the first result: unknown, up, down or last. ``options`` are the plugin's own.
     ``user`` and ``group`` are whose programs run that name nobody; empty: as the daemon does.
@@ -35,6 +43,9 @@ class CheckerSpec(msgspec.Struct, frozen=True):
     timeout: float = 5.0
     interval: float = 60.0
     retry_interval: float = 1.0
+    fast_interval: float = 0.0
+    down_interval: float = 0.0
+    reverse: bool = False
     warmup: float = 1.0
     jitter: float = 0.1
     debounce: Debounce = Debounce()
@@ -61,8 +72,8 @@ class Probe(Protocol):
 
     busy: bool
 
-    def start(self, run: int) -> None:
-        """Begin; the outcome is reported as `Probed`."""
+    def start(self, run: int) -> bool:
+        """Begin; the outcome is reported as `Probed`. False: it has to wait for its turn, and `Begun` is reported."""
 
     def abandon(self) -> None:
         """The running probe is too late."""
@@ -74,7 +85,7 @@ class Probe(Protocol):
 class Probes(Protocol):
     """Makes probes: knows the plugins and where they run."""
 
-    def open(self, spec: CheckerSpec, report: "Callable[[Probed | ProbeNow], None]") -> Probe:
+    def open(self, spec: CheckerSpec, report: "Callable[[Begun | Probed | ProbeNow], None]") -> Probe:
         """The probe for ``spec``, whose outcomes go to ``report``, and the wish for another before its time."""
 
 
@@ -95,12 +106,13 @@ class PluginCrashed(Exception):
 
 
 class Tally(msgspec.Struct):
-    """A checker's counters since its actor started; ``seconds`` is how long the last probe took, ``metrics`` are the
-    plugin's own figures of it."""
+    """A checker's counters since its actor started: ``waits`` are for its turn; ``seconds`` is how long the last probe
+    took, ``metrics`` are the plugin's own figures of it."""
 
     runs: int = 0
     failures: int = 0
     hung: int = 0
+    waits: int = 0
     seconds: float = 0.0
     at: float = 0.0
     metrics: tuple[tuple[str, float], ...] = ()
@@ -149,6 +161,9 @@ class CheckerActor:
         elif kind is Probed:
             if message.run == self._run:
                 self._end(message)
+        elif kind is Begun:
+            if message.run == self._run:
+                self._watch_over()
         elif kind is Overdue:
             self._check_limit()
 
@@ -157,13 +172,14 @@ class CheckerActor:
         self._probe.close()
 
     def figures(self) -> dict[str, Any]:
-        """Runs, failures, probes that hung; of the last one how long it took and when it was, in seconds, and what the
-        plugin measured."""
+        """Runs, failures, probes that hung, that had to wait; of the last one how long it took and when it was, in
+        seconds, and what the plugin measured."""
         tally = self.tally
         return {
             "runs": tally.runs,
             "failures": tally.failures,
             "hung": tally.hung,
+            "waits": tally.waits,
             "took": tally.seconds,
             "at": tally.at,
             "metrics": dict(tally.metrics),
@@ -179,6 +195,7 @@ class CheckerActor:
             f"verdict {self._said()}",
             f"{health.streak} results in a row against it; {spec.debounce.rise} make OK, {spec.debounce.fall} FAILED",
             f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {took:.1f} ms",
+            *([f"{tally.waits} waited for their turn, see checker_concurrency"] if tally.waits else []),
             *(f"{name} {value:g}" for name, value in tally.metrics),
         ]
 
@@ -193,8 +210,13 @@ class CheckerActor:
             self._hang("an earlier probe still hangs")
             return
         self._run = self._context.incarnation << 32 | self.tally.runs
-        self._probe.start(self._run)
-        self._limit = now + self._spec.timeout + GRACE
+        if self._probe.start(self._run):
+            self._watch_over()
+        else:  # its time does not run before its turn has come
+            self.tally.waits += 1
+
+    def _watch_over(self) -> None:
+        self._limit = self._context.now() + self._spec.timeout + GRACE
         if not self._guarded:
             self._guard()
 
@@ -204,7 +226,10 @@ class CheckerActor:
         if message.crash:
             raise PluginCrashed(message.crash)
         self.tally.metrics = message.metrics
-        self._judge(message.passed, message.detail, message.share, message.weight)
+        if self._spec.reverse:
+            self._judge(not message.passed, message.detail or REVERSED)
+        else:
+            self._judge(message.passed, message.detail, message.share, message.weight)
 
     def _guard(self) -> None:
         # One timer watches over many runs, since nearly all of them end long before: it is not set for each.
@@ -237,12 +262,13 @@ class CheckerActor:
         self._plan()
 
     def _plan(self) -> None:
-        now = self._context.now()
-        if self._health.doubted and self._health.verdict is Verdict.OK:
-            self._wait(now + self._spec.retry_interval)
-        else:
-            spread = self._spec.jitter * (self._random.random() - 0.5)
-            self._wait(max(now, self._due + self._spec.interval * (1 + spread)))
+        now, spec, health = self._context.now(), self._spec, self._health
+        if health.doubted and (spec.fast_interval or health.verdict is Verdict.OK):
+            self._wait(now + (spec.fast_interval or spec.retry_interval))
+            return
+        is_down = health.verdict is Verdict.FAILED and not health.doubted
+        interval = (is_down and spec.down_interval) or spec.interval
+        self._wait(max(now, self._due + interval * (1 + spec.jitter * (self._random.random() - 0.5))))
 
     def _wait(self, due: float) -> None:
         self._due = due
@@ -258,7 +284,7 @@ class CheckerActor:
         health = self._health
         return CheckStatus(self._spec.id, health.verdict, health.detail, health.assumed, health.share, health.weight)
 
-    def _report(self, message: Probed | ProbeNow) -> None:
+    def _report(self, message: Begun | Probed | ProbeNow) -> None:
         self._context.tell(self._spec.id, message)
 
 

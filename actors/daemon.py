@@ -37,7 +37,7 @@ from actors.planes import DataPlane, PlaneError
 from actors.planes.ipvs import IpvsPlane
 from actors.planes.memory import DryRunPlane
 from actors.planes.userspace import UserspacePlane
-from actors.ports import network, probing, table_of
+from actors.ports import network, probing, restrict, table_of
 from actors.process import VRRP, Orders, scheduling_of
 from actors.runtime.engine import Engine
 from actors.runtime.lag import Lag
@@ -47,7 +47,7 @@ from actors.supervisor_actor import Reload, SupervisorActor
 from actors.systemd import UNHEARD, Ear, Herald, summary
 from actors.tree import Tree, grow
 from actors.verdicts import Verdicts
-from loader.model import Config
+from loader.model import Config, GlobalDefs
 
 EXIT_FATAL, EXIT_CONFIGURATION, EXIT_INTERNAL = 1, 2, 70
 
@@ -130,7 +130,7 @@ class Daemon:
         ports |= {"launcher": self._fleet, "ended": self._ended.set}
         if self._nursery is None:
             ports |= network(table_of(self._door), self._settings.dry_run) | probing(engine)
-        self._secure(defs.enable_script_security)
+        self._restrict(defs)
         self._census = Census(engine.system, self._fleet, spawner, Lag(engine.system.clock))
         told = partial(self._facts, plane)
         self._snapshot = Snapshot(engine.system, self._fleet, self._census, told, self.tree.names)
@@ -178,6 +178,7 @@ class Daemon:
             self._ear if name == VRRP else UNHEARD,
             table_of(self._door),
             defs.enable_script_security,
+            defs.checker_concurrency,
         )
 
     def _wait(self) -> int:
@@ -249,16 +250,15 @@ class Daemon:
             log.error("reload failed, nothing has changed", diagnostics=refusal)
             return
         self._config, self.tree = config, tree
-        self._secure(config.global_defs.enable_script_security)
+        self._restrict(config.global_defs)
         self._fleet.adjust(config.global_defs.hang_limit)
         self._snapshot.names = self.tree.names
         self._system.tell("supervisor", Reload(self.tree.children))
 
-    def _secure(self, secure: bool) -> None:
-        """Whether nothing may run as root that others can change: said to whoever runs programs in this process."""
-        self._spawner.secure = secure
-        if "probes" in self._ports:
-            self._ports["probes"].programs.secure = secure
+    def _restrict(self, defs: GlobalDefs) -> None:
+        """What whoever runs programs or probes in this process may do."""
+        self._spawner.secure = defs.enable_script_security
+        restrict(self._ports, defs.enable_script_security, defs.checker_concurrency)
 
     @contextmanager
     def _doors(self) -> Iterator[None]:

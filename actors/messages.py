@@ -138,6 +138,12 @@ class Probed(Message, frozen=True):
     metrics: tuple[tuple[str, float], ...] = ()
 
 
+class Begun(Message, frozen=True):
+    """It is the turn of run number ``run`` of a checker's probe, which had to wait for it."""
+
+    run: int
+
+
 class Lost(Message, frozen=True):
     """A process has ended and been replaced: nobody lives in it yet.
 

@@ -1,6 +1,7 @@
 """What actors are given by name, in each process: the edges to kernel and wire, and what probes."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -34,6 +35,13 @@ def table_of(door: Path) -> str:
     and one that was killed finds its own again."""
     usual = door == default_path()
     return "understudy" if usual else f"understudy_{crc32(os.fsencode(door.absolute())):08x}"
+
+
+def restrict(known: Mapping[str, Any], secure: bool, concurrency: int) -> None:
+    """What probes may do: run nothing as root that others may change, probe so many at once (0: any number)."""
+    if "probes" in known:
+        known["probes"].programs.secure = secure
+        known["probes"].turns.limit = concurrency
 
 
 def probing(engine: Engine, apart: bool = False) -> dict[str, Any]:

@@ -12,15 +12,16 @@ import structlog
 
 from actors.checker_actor import CheckerSpec, ProbeNow
 from actors.core.status import OWN, WHOLE
-from actors.messages import Probed
+from actors.messages import Begun, Probed
 from actors.programs import Programs
 from actors.runtime.dial import CooperativeDial, NativeDial
 from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
 from actors.runtime.leaks import Leaks, Look
+from actors.runtime.turns import Turns
 from plugins.api import Degraded, Failed, Result, Session, Source, Target, Weighed, build
 from plugins.registry import Library, Place
 
-Report = Callable[[Probed | ProbeNow], None]
+Report = Callable[[Begun | Probed | ProbeNow], None]
 
 READ = 1
 """libev's number."""
@@ -75,12 +76,34 @@ class Watch:
 class PluginProbe:
     """One checker's plugin in its lane, and what it watches between two probes."""
 
-    __slots__ = ("_began", "_dial", "_lane", "_leaks", "_look", "_report", "_session", "_source", "_spec", "_watch")
+    __slots__ = (
+        "_began",
+        "_dial",
+        "_lane",
+        "_leaks",
+        "_look",
+        "_report",
+        "_run",
+        "_session",
+        "_source",
+        "_spec",
+        "_turns",
+        "_watch",
+    )
 
     def __init__(
-        self, spec: CheckerSpec, plugin: Any, lane: Lane, dial: Any, report: Report, leaks: Leaks | None = None
+        self,
+        spec: CheckerSpec,
+        plugin: Any,
+        lane: Lane,
+        dial: Any,
+        report: Report,
+        turns: Turns,
+        leaks: Leaks | None = None,
     ) -> None:
         self._spec = spec
+        self._turns = turns
+        self._run = 0
         self._leaks = leaks
         self._look: Look | None = None
         self._source = Source(spec.bindto, spec.bind_port, spec.fwmark, spec.tos, spec.interface)
@@ -96,19 +119,32 @@ class PluginProbe:
         """Whether the last probe has not ended, maybe long after it was abandoned."""
         return self._lane.busy
 
-    def start(self, run: int) -> None:
-        """Have the plugin probe; the deadline counts from when it really begins."""
+    def start(self, run: int) -> bool:
+        """Have the plugin probe, when it is its turn; the deadline counts from when it really begins."""
         self._look_away()
+        self._run = run
+        begins = self._turns.enter(self, self._go)
+        if begins:
+            self._begin()
+        return begins
+
+    def _go(self) -> None:
+        self._begin()
+        self._report(Begun(self._run))
+
+    def _begin(self) -> None:
         self._began = monotonic()
-        self._lane.start(run, self._probe, self._ended)
+        self._lane.start(self._run, self._probe, self._ended)
 
     def abandon(self) -> None:
-        """The running probe is too late."""
+        """The running probe is too late; another may have its turn, also if it cannot be stopped."""
+        self._turns.leave(self)
         self._lane.abandon()
 
     def close(self) -> None:
         """No more probes; a client that was kept is closed where it was used."""
         self._look_away()
+        self._turns.leave(self)
         self._lane.close((self._session.close, self._closed))
 
     def _probe(self) -> Result:
@@ -131,6 +167,7 @@ class PluginProbe:
             log.warning("plugin crashed while it closed its client", actor=self._spec.id, trace=trace)
 
     def _ended(self, ended: Ended) -> None:
+        self._turns.leave(self)
         if self._leaks is not None and self._look is not None:
             look, self._look = self._look, None
             self._leaks.note(look)
@@ -160,12 +197,13 @@ class PluginProbe:
 class PluginProbes:
     """Makes probes of plugins, whose code is loaded when the first checker that uses it comes to live here.
 
-    ``programs`` runs what they want to be run.
+    ``programs`` runs what they want to be run, ``turns`` is how many of them probe at once.
     """
 
     def __init__(self, lanes: Lanes, leaks: Leaks | None = None) -> None:
         """With ``leaks``, what plugins leave behind is looked for."""
         self.programs = Programs()
+        self.turns = Turns()
         self._library = Library()
         self._leaks = leaks
         self._lanes = lanes
@@ -177,7 +215,9 @@ class PluginProbes:
         place = Place(spec.origin, spec.edition) if spec.origin else None
         plugin = build(self._library.checker(spec.keyword, place), spec.options)
         dial = self._native if spec.threaded else self._cooperative
-        return PluginProbe(spec, plugin, self._lanes.open(spec.id, spec.threaded), dial, report, self._leaks)
+        return PluginProbe(
+            spec, plugin, self._lanes.open(spec.id, spec.threaded), dial, report, self.turns, self._leaks
+        )
 
 
 def judge(ended: Ended) -> Probed:

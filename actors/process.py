@@ -75,7 +75,8 @@ LINES = 1 << 20
 
 class Orders(msgspec.Struct, frozen=True):
     """What a process is to be. ``ear`` is who wants to hear that it is alive, ``table`` the program's own one of the
-    firewall, ``secure`` whether nothing runs as root that others may change; the rest is as the command line has it."""
+    firewall, ``secure`` whether nothing runs as root that others may change, ``concurrency`` how many probes run at
+    once (0: any number); the rest is as the command line has it."""
 
     name: str
     dry_run: bool = False
@@ -86,6 +87,7 @@ class Orders(msgspec.Struct, frozen=True):
     ear: Ear = UNHEARD
     table: str = ""
     secure: bool = False
+    concurrency: int = 0
 
     @property
     def kind(self) -> str:
@@ -154,7 +156,7 @@ class Process:
             return ports.network(self._orders.table, self._orders.dry_run)
         refuse_forks()
         probing = ports.probing(self._engine, apart=True)
-        probing["probes"].programs.secure = self._orders.secure
+        ports.restrict(probing, self._orders.secure, self._orders.concurrency)
         return probing
 
     def _take_its_turn(self) -> None:
@@ -167,8 +169,7 @@ class Process:
         before, self._orders = self._orders, orders
         if orders.scheduling != before.scheduling:
             self._take_its_turn()
-        if "probes" in self._ports:
-            self._ports["probes"].programs.secure = orders.secure
+        ports.restrict(self._ports, orders.secure, orders.concurrency)
 
     def _send(self, frame: Frame) -> None:
         self._bridge.send(frame)

@@ -216,7 +216,7 @@ class Snapshot:
         }
 
     def _tally(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        counts = {name: said.get(name, 0) for name in ("runs", "failures", "hung")}
+        counts = {name: said.get(name, 0) for name in ("runs", "failures", "hung", "waits")}
         counts["metrics"] = said.get("metrics", {})
         if not said.get("at"):
             return {**counts, "latency": None, "age": None}

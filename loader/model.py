@@ -89,6 +89,7 @@ class GlobalDefs(IpvsDefaults):
     checker_no_swap: bool = option("bool", False, bare=True, help="keep their memory out of swap")
     checker_cpu_affinity: tuple[int, ...] = option("words", (), pattern="[0-9]{1,4}", help="numbers of their CPUs")
     checker_processes: int = option("int", 0, min=1, max=64, help="processes that share the checkers; one a core")
+    checker_concurrency: int = option("int", 0, min=1, max=100_000, help="probes at once in each; unsaid: any number")
     hang_limit: float = option("seconds", 10.0, min=1, max=MONTH, unit="s", help="silence of a process that ends it")
     enable_script_security: bool = option("bool", False, bare=True, help="nothing runs as root that others can change")
     script_user: Identity | None = beside("script_user", Identity, help="user and group that programs run as")
@@ -129,6 +130,13 @@ class Check(CheckSettings):
     retry: int | None = option("int", None, min=0, max=TRIES, aliases=("nb_get_retry",), help="failures forgiven")
     rise: int = option("int", 1, min=1, max=TRIES + 1, help="successes in a row before the check is up")
     fall: int | None = option("int", None, min=1, max=TRIES + 1, help="failures in a row before the check is down")
+    fast_interval: float | None = option(
+        "seconds", None, min=TICK, max=MONTH, unit="s", help="delay_loop while results speak against the verdict"
+    )
+    down_interval: float | None = option(
+        "seconds", None, min=TICK, max=MONTH, unit="s", help="delay_loop while the check is down"
+    )
+    reverse: bool = option("bool", False, bare=True, help="a success is a failure, and a failure a success")
     jitter: float = option("float", 10.0, min=0, max=50, unit="percent", help="random part of the time between checks")
     options: tuple[tuple[str, object], ...] = derived(())
     aims: str = derived("always")

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from actors.reference import MARK, main, renewed
 from actors.checks_tree import CONNECT_TIMEOUT, DELAY_BEFORE_RETRY, DELAY_LOOP, RETRY, WARMUP
+from actors.reference import MARK, main, renewed
 from loader import load
 from loader.fields import Block
 from loader.model import COMMON

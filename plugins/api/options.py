@@ -9,6 +9,7 @@ RESERVED = frozenset(
     {"connect_ip", "connect_port", "bindto", "bind_port", "bind_if", "fwmark", "tos"}
     | {"connect_timeout", "delay_loop", "retry", "nb_get_retry"}
     | {"delay_before_retry", "warmup", "rise", "fall", "jitter", "init", "alpha", "log_all_failures"}
+    | {"fast_interval", "down_interval", "reverse"}
 )
 """Keywords that every checker has; the daemon owns them, no plugin may declare them."""
 

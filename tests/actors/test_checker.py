@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from actors.checker_actor import GRAIN, CheckerActor, CheckerSpec, ProbeNow
+from actors.checker_actor import GRAIN, REVERSED, CheckerActor, CheckerSpec, ProbeNow
 from actors.children import Child
 from actors.core.health import Debounce
 from actors.core.status import CheckStatus, ChildStatus, Phase, Verdict
-from actors.messages import Crash, Probed
+from actors.messages import Begun, Crash, Probed
 from actors.supervisor_actor import Reload
 from tests.world import Listener, World
 
@@ -22,15 +22,24 @@ TRACE = "Traceback (most recent call last):\n  File ...\nKeyError: 'pong'\n"
 class ScriptedProbe:
     """A probe that does what its script says: an outcome after so many seconds, or None to hang."""
 
-    def __init__(self, world: "Checked", report: Callable[[Probed], None]) -> None:
+    def __init__(self, world: "Checked", report: Callable[[Begun | Probed], None]) -> None:
         self._world = world
         self._report = report
         self.busy = False
         self.closed = False
 
-    def start(self, run: int) -> None:
+    def start(self, run: int) -> bool:
         assert not self.busy
         assert not self.closed
+        if wait := self._world.turns.pop(0) if self._world.turns else 0.0:
+            self._world.clock.call_at(self._world.clock.now() + wait, self._begin, run, True)
+            return False
+        self._begin(run)
+        return True
+
+    def _begin(self, run: int, tells: bool = False) -> None:
+        if tells:
+            self._report(Begun(run))
         self.busy = True
         self._world.begun.append(round(self._world.clock.now(), 6))
         outcome, seconds = self._world.script.pop(0) if self._world.script else ("+", 0.0)
@@ -55,13 +64,15 @@ class ScriptedProbe:
 
 
 class Checked(World):
-    """A world with one checker. ``begun`` are the times of its probes, ``heard`` what it published.
+    """A world with one checker. ``begun`` are the times of its probes, ``heard`` what it published, ``turns`` how long
+    each probe has to wait for its turn.
 
     ``hard``: an abandoned probe stays busy, as a native thread does.
     """
 
     def __init__(self, *script: Any, jitter: float = 0.0, hard: bool = False, seed: int = 1, **settings: Any) -> None:
         self.begun: list[float] = []
+        self.turns: list[float] = []
         self.script = [step if isinstance(step, tuple) else (step, 0.0) for step in script]
         self.abandoned = 0
         self.hard = hard
@@ -146,6 +157,16 @@ class TestWhen:
         world.advance(25.0)
         assert (world.begun, world.verdicts()) == ([0.0, 10.0, 20.0], "UFO")
 
+    def test_fast_interval_is_for_whatever_speaks_against_the_verdict(self) -> None:
+        world = Checked("+", "no", "no", "+", "+", "+", fast_interval=0.5, debounce=Debounce(2, 2))
+        world.advance(31.5)
+        assert world.begun == [0.0, 10.0, 10.5, 20.5, 21.0, 31.0]
+
+    def test_down_interval_is_for_a_checker_that_is_down_and_not_in_doubt(self) -> None:
+        world = Checked("no", "no", "+", "+", "+", down_interval=2.0, debounce=Debounce(2, 1))
+        world.play()
+        assert world.begun == [0.0, 2.0, 4.0, 14.0, 24.0]
+
     def test_who_recovers_goes_back_to_the_interval(self) -> None:
         world = Checked("+", "-", "+", debounce=Debounce(1, 2), retry_interval=1.0)
         world.advance(25.0)
@@ -165,8 +186,34 @@ class TestWhen:
         world.advance(9.5)
         assert world.begun == [0.0, 10.0]
 
+    def test_a_probe_that_waits_for_its_turn_has_all_its_time_then(self) -> None:
+        world = Checked(("+", 2.5), "+")
+        world.turns = []
+        world.advance(5.0)
+        world.turns, world.script = [8.0], [("+", 2.5)]
+        world.advance(5.0 + 8.0 + 2.9)
+        assert (world.begun, world.verdicts()) == ([0.0, 18.0, 20.5], "UO")
+        assert world.actor(ID).figures()["waits"] == 1
+        assert "1 waited for their turn, see checker_concurrency" in world.actor(ID).explain()
+
+    def test_one_that_waited_and_hangs_then_is_abandoned(self) -> None:
+        world = Checked()
+        world.advance(5.0)
+        world.turns, world.script = [8.0], [("hang", 0.0)]
+        world.advance(5.0 + 8.0 + 3.2)
+        assert world.abandoned == 1
+
 
 class TestResults:
+    def test_reversed_a_success_is_a_failure_and_a_failure_a_success(self) -> None:
+        world = Checked("+", "refused", "50", reverse=True, debounce=Debounce(1, 1))
+        world.play()
+        assert world.heard[1:] == [
+            CheckStatus(ID, FAILED, REVERSED),
+            CheckStatus(ID, OK, "refused"),
+            CheckStatus(ID, FAILED, "slow"),
+        ]
+
     @pytest.mark.parametrize(
         ("results", "rise", "fall", "published"),
         [

@@ -19,6 +19,7 @@ from actors.probing import LONGEST, METRICS, PAUSE, PluginProbe, PluginProbes, j
 from actors.runtime.dial import CooperativeDial, NativeDial
 from actors.runtime.lanes import DeadlinePassed, Ended, Lanes
 from actors.runtime.leaks import Leaks
+from actors.runtime.turns import Turns
 from actors.runtime.workers import Workers
 from plugins.api import Degraded, Failed, Passed, Target, Weighed, build, checker, option
 from plugins.registry import Place, places
@@ -219,4 +220,4 @@ def rung(said: Queue, threaded: bool, options: Any = ()) -> PluginProbe:
     spec = CheckerSpec("check/rung", "RUNG", threaded, "127.0.0.1", 0)
     lanes = Lanes(Workers())
     dial = NativeDial() if threaded else CooperativeDial()
-    return PluginProbe(spec, build(Rung, options), lanes.open(spec.id, threaded), dial, said.put)
+    return PluginProbe(spec, build(Rung, options), lanes.open(spec.id, threaded), dial, said.put, Turns())

@@ -66,6 +66,7 @@ MESSAGES: list[Any] = [
     messages.Probed(1 << 40, False, "refused", 0.25, crash="Traceback"),
     messages.Probed(7, True, "slow", 0.25, share=50, metrics=(("lag_seconds", 1.5),)),
     messages.Probed(7, True, weight=253),
+    messages.Begun(7),
     messages.Lost("vrrp"),
     messages.Park("check/web"),
     messages.Revive("check/web", 7),
