@@ -2,7 +2,7 @@
 
 keepalived is started anew for each of them, ours is given one after the other by SIGHUP. In both namespaces a web
 server answers at port 8080 of loopback, and nobody at any other. A first line ``# rows: N`` says of a configuration
-with checks how long its table is in the end, a second one what stands in it then.
+with checks how long its table is in the end, a second one, ``# has: TEXT``, what stands in it then.
 """
 
 import contextlib
@@ -21,12 +21,7 @@ from tests.kernel.inside.space import own_namespace, within
 from tests.system.lab import Daemon, until
 from tests.system.netns import ip
 
-UNLIKE = {"group": "a server that is not behind NAT has port 0 for keepalived where a mark leads to it, ours its own"}
-"""Configurations of which the tables are known to differ, and how."""
-CONFIGURATIONS = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.xfail(reason=UNLIKE[path.stem])] if path.stem in UNLIKE else [])
-    for path in sorted(Path(__file__).with_name("configurations").glob("*.conf"))
-]
+CONFIGURATIONS = sorted(Path(__file__).with_name("configurations").glob("*.conf"))
 THEIRS, OURS = "theirs", "ours"
 LIMIT = 40.0
 """Seconds that a program may take in this emulation."""
@@ -49,7 +44,7 @@ class Pair:
         self._ours.conf.write_text(text)
         self._ours.reload()
         with self._keepalived(text):
-            wanted = re.match(r"# rows: (\d+)\n(?:# (.+)\n)?", text)
+            wanted = re.match(r"# rows: (\d+)\n(?:# has: (.+)\n)?", text)
             rows, word = (int(wanted[1]), wanted[2] or "") if wanted else (0, "")
             looks = [([""], ["-"])]
 
@@ -135,7 +130,7 @@ def test_there_are_enough_configurations() -> None:
     assert len(CONFIGURATIONS) >= 25
 
 
-@pytest.mark.parametrize("conf", CONFIGURATIONS)
+@pytest.mark.parametrize("conf", CONFIGURATIONS, ids=lambda path: path.stem)
 def test_the_table_is_the_one_that_keepalived_makes(pair: Pair, conf: Path) -> None:
     theirs, ours = pair.tables(conf.read_text())
     assert theirs != []
