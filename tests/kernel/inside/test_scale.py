@@ -59,10 +59,11 @@ def commands() -> Iterator[Callable[[], int]]:
     if not (TRACING / "kprobe_events").exists():
         subprocess.run(["mount", "-t", "tracefs", "tracefs", str(TRACING)], check=True)
     seen = [0]
+    events = os.open(TRACING / "kprobe_events", os.O_WRONLY | os.O_APPEND)
     for name in COMMANDS:
-        with (TRACING / "kprobe_events").open("a") as events:
-            events.write(f"p:{name} {name}\n")
+        os.write(events, f"p:{name} {name}\n".encode())
         (TRACING / f"events/kprobes/{name}/enable").write_text("1")
+    os.close(events)
 
     def counted() -> int:
         told = (TRACING / "kprobe_profile").read_text()
