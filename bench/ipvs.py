@@ -19,6 +19,7 @@ TESTS = (
     "tests/kernel/inside/test_scale.py",
     "tests/kernel/inside/test_daemon.py::test_killed_at_any_point_and_started_again_the_table_is_right_and_connections_live",
 )
+SHOWN = ("kernel tests:", "FAILED", "E  ")
 PROGRAM = re.compile(r"MEASURED (Ours|Theirs) (\S+) (\d+) (\S+) (\d+) (\d+)")
 STORM = re.compile(r"MEASURED storm (\d+) (\S+) (\d+)")
 KILLS = re.compile(r"MEASURED kills (\d+)")
@@ -36,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
         assert run.stdout is not None
         for line in run.stdout:
             told.append(line)
-            console.print(line.rstrip(), style="dim", highlight=False, markup=False)
+            if line.startswith(SHOWN):
+                console.print(line.rstrip(), style="dim", highlight=False, markup=False)
     text = "".join(told)
     show(console, text)
     return run.returncode

@@ -10,11 +10,12 @@ from typing import Any
 import gevent
 import msgspec
 import pytest
+from gevent.event import Event
 from gevent.queue import Queue
 from structlog.testing import capture_logs
 
 from actors.checker_actor import CheckerSpec, ProbeNow
-from actors.messages import Probed
+from actors.messages import Begun, Probed
 from actors.probing import LONGEST, METRICS, PAUSE, PluginProbe, PluginProbes, judge
 from actors.runtime.dial import CooperativeDial, NativeDial
 from actors.runtime.lanes import DeadlinePassed, Ended, Lanes
@@ -221,3 +222,37 @@ def rung(said: Queue, threaded: bool, options: Any = ()) -> PluginProbe:
     lanes = Lanes(Workers())
     dial = NativeDial() if threaded else CooperativeDial()
     return PluginProbe(spec, build(Rung, options), lanes.open(spec.id, threaded), dial, said.put, Turns())
+
+
+GATES: list[Event] = []
+
+
+@checker("GATED")
+class Gated:
+    """Ends when its gate is opened."""
+
+    def probe(self, target: Target) -> Passed:
+        GATES.append(Event())
+        GATES[-1].wait()
+        return Passed()
+
+
+def test_so_many_probes_at_once_and_the_next_has_its_turn_when_one_ends_or_is_given_up() -> None:
+    GATES.clear()
+    said: Queue = Queue()
+    turns, lanes = Turns(2), Lanes(Workers())
+    probes = []
+    for name in "abcd":
+        spec = CheckerSpec(f"check/{name}", "GATED", False, "127.0.0.1", 0)
+        lane = lanes.open(spec.id, False)
+        probes.append(PluginProbe(spec, build(Gated, ()), lane, CooperativeDial(), said.put, turns))
+    assert [probe.start(number) for number, probe in enumerate(probes)] == [True, True, False, False]
+    gevent.sleep(0)
+    assert (len(GATES), turns.waiting) == (2, 2)
+    GATES[0].set()
+    assert [said.get(timeout=5), said.get(timeout=5).run] == [Begun(2), 0]
+    probes[1].abandon()
+    assert said.get(timeout=5) == Begun(3)
+    for probe in probes:
+        probe.close()
+    assert turns.waiting == 0

@@ -4,6 +4,7 @@ The commands are counted by the kernel itself, by a probe in its own code. With 
 as it should be, and keepalived does the same beside: `python -m bench.ipvs` prints it.
 """
 
+import logging
 import os
 import random
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from actors.children import Child
 from actors.core.quorum import Member, Quorum, Roster
@@ -185,8 +187,16 @@ class Storm(World):
         context.publish(CheckStatus(check, verdict))
 
 
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """No lines of the log: to write so many takes longer than what they tell of."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
 @pytest.mark.timeout(3 * LIMIT)
-def test_a_storm_of_verdicts_ends_with_the_right_table(plane: IpvsPlane) -> None:
+def test_a_storm_of_verdicts_ends_with_the_right_table(plane: IpvsPlane, quiet: None) -> None:
     world, chance = Storm(plane, 50, 20), random.Random(2)
     verdicts = dict.fromkeys(world.checks, Verdict.OK)
     for check in verdicts:
