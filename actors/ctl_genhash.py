@@ -69,7 +69,7 @@ def command(
         return
     trace.mark("the whole")
     _tell(screen_for_output(), asked, reply, trace, monotonic() - began)
-    _paste(screen_for_output(), asked, reply, use_ssl, use_sni)
+    _paste(screen_for_output(), checker, asked, reply, use_sni)
 
 
 def _fetched(checker: HttpGet, target: Target, url: Url) -> Reply:
@@ -120,13 +120,15 @@ def _is_accepted(url: Url, reply: Reply) -> bool:
     return any(low <= reply.status <= high for low, high in url.status_code)
 
 
-def _paste(screen: Console, url: Url, reply: Reply, use_ssl: bool, use_sni: bool) -> None:
-    """The lines for the configuration."""
+def _paste(screen: Console, checker: HttpGet, url: Url, reply: Reply, use_sni: bool) -> None:
+    """The lines for the configuration: of a checker with a name, and of one within a real_server."""
     more = [] if _is_accepted(url, reply) else [f"        status_code {reply.status}"]
     if url.virtualhost:
         more.append(f"        virtualhost {url.virtualhost}")
+    keyword = "SSL_GET" if isinstance(checker, SslGet) else "HTTP_GET"
     lines = [
-        f"RT_{'SSL' if use_ssl else 'HTTP'}_GET NAME {{",
+        f"RT_{keyword} NAME {{",
+        *([f"    http_protocol {checker.http_protocol}"] if checker.http_protocol != "1.0" else []),
         *(["    enable_sni"] if use_sni else []),
         "    url {",
         f"        path {url.path}",
@@ -135,9 +137,11 @@ def _paste(screen: Console, url: Url, reply: Reply, use_ssl: bool, use_sni: bool
         "    }",
         "}",
     ]
+    inline = ["    # or, within a real_server:", f"    {keyword} {{", *(f"    {line}" for line in lines[1:])]
     screen.print()
-    for line in lines:
-        screen.print(Text(line, "bold" if "digest" in line else ""), soft_wrap=True)
+    for line in (*lines, "", *inline):
+        style = "bold" if "digest" in line else ASIDE if "#" in line else ""
+        screen.print(Text(line, style), soft_wrap=True)
 
 
 def _printable(header: bytes) -> str:

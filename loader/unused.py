@@ -17,6 +17,8 @@ _ROUTES = "routes and rules are not set"
 _EXTRA = "addresses are announced where they are"
 _CLOCK = "timers that are late are always looked into"
 
+_URLS = "every check fetches all urls"
+
 _GLOBALS = {
     _MAIL: "smtp_alert smtp_alert_vrrp smtp_alert_checker smtp_helo_name no_email_faults no_checker_emails",
     _SNMP: "enable_traps enable_snmp_vrrp enable_snmp_checker enable_snmp_keepalived enable_snmp_rfc enable_snmp_rfcv2 "
@@ -73,7 +75,11 @@ UNUSED: dict[str, dict[str, str]] = {
     "vrrp_instance": _by_keyword(_INSTANCE),
     "vrrp_sync_group": _by_keyword({_MAIL: "smtp_alert"}),
     "virtual_server": _by_keyword(_SERVICE),
-    "HTTP_GET": _by_keyword({"there is no TLS in HTTP_GET": "enable_sni sni_name tls_compliant"}),
+    "HTTP_GET": _by_keyword(
+        {"there is no TLS in HTTP_GET": "enable_sni sni_name tls_compliant", _URLS: "fast_recovery"}
+    ),
+    "SSL_GET": _by_keyword({_URLS: "fast_recovery"}),
+    "url": _by_keyword({"a search needs no stack of its own": "regex_stack"}),
     "real_server": _by_keyword({_MAIL: "smtp_alert", _SNMP: "snmp_name"}),
 }
 """Why a keyword means nothing, by the block that it stands in ("": none) and by its name."""

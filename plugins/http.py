@@ -42,7 +42,6 @@ class HttpGet:
     degraded_weight: int = option(50, min=0, max=100, help="what degraded servers keep of their weight", unit="percent")
     follow_redirects: int = option(0, help="redirects followed, always to this same server", min=0, max=20)
     max_body: int = option(256 * 1024, help="largest body", unit="bytes", min=0, max=16 * 1024 * 1024)
-    fast_recovery: bool = option(False, help="taken, and of no effect: every check fetches all urls")
 
     def setup(self) -> Lines:
         """What is kept."""
@@ -92,14 +91,15 @@ class HttpGet:
         """The whole answer to one request, no redirect followed. Raises `Failed` for what is none, and OSError."""
         tls, lines = self.tls(url), lines or Lines()
         kept = lines.open.pop(tls, None)
-        if kept is not None:
+        if kept is not None and _is_idle(target.resume(kept)):
             reply = Reply(self.max_body, url.method == "HEAD")
             try:
                 return self._exchange(target, url, target.resume(kept), reply, lines)
             except (Failed, OSError) as error:
                 if reply.begun or isinstance(error, TimeoutError):
                     raise
-            kept.close()  # as the server did meanwhile
+        if kept is not None:
+            kept.close()  # as the server did meanwhile, or has said what nobody asked for
         reply = Reply(self.max_body, url.method == "HEAD")
         return self._exchange(target, url, target.connect(tls, keep=self.keep_alive), reply, lines)
 
@@ -180,6 +180,18 @@ class SslGet(HttpGet):
             return result
         until = f"{expires:%Y-%m-%d}"
         return Degraded(self.degraded_weight, f"the certificate expires on {until}", result.metrics)
+
+
+def _is_idle(sock: Any) -> bool:
+    """Whether a kept connection is open and silent, as it should be."""
+    sock.settimeout(0.0)
+    try:
+        sock.recv(1)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _without_port(host: str) -> str:

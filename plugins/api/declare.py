@@ -146,6 +146,8 @@ def _kind(given: dict[str, Any], hint: Any) -> tuple[str, type | None, bool]:
     if block is not None:
         options_of(block)
         return "block", block, repeated
+    if given["repeated"] and hint == tuple[str, ...]:
+        return "str", None, True
     return given["kind"] or _KINDS.get(hint, str(hint)), None, False
 
 

@@ -70,6 +70,7 @@ def option(
     name: str = "",
     bare: Any = None,
     block: type | None = None,
+    repeated: bool = False,
 ) -> Any:
     """Declare an attribute of a plugin to be a configuration keyword.
 
@@ -78,7 +79,7 @@ def option(
     ``kind`` can say seconds, address, port, pattern (a regular expression) or script (a `Command`). ``min`` and
     ``max`` are inclusive, ``pattern`` must match the whole of a str and each of words, ``bare`` is the value of a
     keyword that stands alone, ``name`` is the keyword where it is not the attribute's name, a ``secret`` is never
-    shown.
+    shown. A tuple of str that is ``repeated`` gathers one of each statement, where words are all in one.
     """
     given = {key: value for key, value in locals().items() if key != "default"}
     return dataclasses.field(default=default, repr=not secret, metadata={"option": given})
@@ -116,7 +117,7 @@ def _kind_defect(option: Option) -> str:
 
 def _default_defect(option: Option) -> str:
     default = option.default
-    if default is REQUIRED or (option.kind == "block" and default in ((), None)):
+    if default is REQUIRED or (option.kind == "block" and default in ((), None)) or (option.repeated and default == ()):
         return ""
     if option.kind == "block":
         return "a block's default is () when it is repeated, else None"

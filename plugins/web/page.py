@@ -17,8 +17,8 @@ NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 HEADER = rf"{NAME}:[^\r\n\0]*"
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 STEP = re.compile(r"\.?([^.\[\]]+)|\[([0-9]{1,9})\]")
-DEEPEST = 100
-"""Brackets within brackets of a JSON text: parsing goes down by recursion."""
+LONGEST_JSON = 64 * 1024
+"""Bytes of a body that are parsed: that takes milliseconds, in which nothing else runs."""
 
 FLAGS = {
     "caseless": regex.IGNORECASE,
@@ -26,7 +26,8 @@ FLAGS = {
     "extended": regex.VERBOSE,
     "multiline": regex.MULTILINE,
 }
-"""Of PCRE2's options those that change what is found, and have a like here."""
+FORMS = ("anchored", "endanchored", "literal")
+"""Of PCRE2's options those that change what is found, and have a like here: as flags, and as other expressions."""
 
 
 @block
@@ -43,16 +44,19 @@ class Url:
 
     path: str = option(help="what to ask for", pattern=r"/[!-~]*")
     method: str = option("GET", help="HTTP method", choices=METHODS)
-    header: tuple[str, ...] = option((), help="headers to send, each as `Name: value` in quotes", pattern=HEADER)
+    header: tuple[str, ...] = option(
+        (), help="a header to send, as `Name: value` in quotes", pattern=HEADER, repeated=True
+    )
     body: str = option("", help="what to send with the request")
     digest: str = option("", help="MD5 of the body in hexadecimal, as genhash prints it", pattern=r"[0-9A-Fa-f]{32}|")
     status_code: tuple[tuple[int, int], ...] = option(((200, 299),), help="accepted answers", min=100, max=599)
     regex: str = option("", help="must be found in the body", kind="pattern", aliases=("regexpect",))
     regex_no_match: bool = option(False, bare=True, help="the regex must not be found")
-    regex_options: tuple[str, ...] = option((), help=f"of PCRE2's words {', '.join(FLAGS)}; others have no effect")
+    regex_options: tuple[str, ...] = option(
+        (), help=f"of PCRE2's words {', '.join((*FLAGS, *FORMS))}; others have no effect"
+    )
     regex_min_offset: int = option(0, min=0, help="where in the body the search begins", unit="bytes")
     regex_max_offset: int = option(0, min=0, help="where it ends; 0: at the end", unit="bytes")
-    regex_stack: tuple[str, ...] = option((), help="taken, and of no effect: a search needs no stack of its own")
     json: tuple[Json, ...] = option(block=Json, default=(), help="a value that the body must have, any number of them")
     virtualhost: str = option("", help="Host header, instead of the checker's", pattern=HOST + "|")
     tls_compliant: bool = option(False, help="of SSL_GET: the end of the answer must be TLS's own")
@@ -76,41 +80,36 @@ def _is_found(url: Url, body: bytes) -> bool:
     flags = 0
     for word in url.regex_options:
         flags |= FLAGS.get(word, 0)
-    pattern = compiled(url.regex, flags)
+    text = regex.escape(url.regex) if "literal" in url.regex_options else url.regex
+    if "endanchored" in url.regex_options:
+        text = rf"(?:{text})\Z"
+    pattern = compiled(text, flags)
+    search = pattern.match if "anchored" in url.regex_options else pattern.search
     try:
-        return (
-            pattern.search(body, url.regex_min_offset, url.regex_max_offset or len(body), timeout=SECONDS) is not None
-        )
+        found = search(body, url.regex_min_offset, url.regex_max_offset or len(body), timeout=SECONDS)
+        return found is not None
     except TimeoutError:
         raise Failed(f"regex takes more than {SECONDS:g} s on this body: make it simpler") from None
 
 
 def _parsed(body: bytes) -> Any:
-    if max(body.count(b"["), body.count(b"{")) > DEEPEST and _depth(body) > DEEPEST:
-        raise Failed("the body's JSON is too deep")
+    if len(body) > LONGEST_JSON:
+        raise Failed(f"more than {LONGEST_JSON} bytes of JSON")
     try:
         return json.loads(body)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise Failed("the body's JSON is too deep") from None
+    except ValueError:
         raise Failed("the body is no JSON") from None
-
-
-def _depth(body: bytes) -> int:
-    """At least how deep it goes; brackets in texts count too."""
-    depth = deepest = 0
-    for byte in body:
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
 
 
 def _judge_value(wanted: Json, told: Any) -> None:
     for key, index in STEP.findall(wanted.path):
         try:
+            if not isinstance(told, list if index else dict):
+                raise LookupError
             told = told[int(index)] if index else told[key]
-        except (KeyError, IndexError, TypeError):
+        except LookupError:
             raise Failed(f"{wanted.path} is not in the body's JSON") from None
     said = told if isinstance(told, str) else json.dumps(told)
     if (said != wanted.value) if wanted.value else not told:

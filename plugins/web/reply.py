@@ -58,6 +58,7 @@ class Reply:
         except HttpParserUpgrade:
             self.done = True
         except HttpParserError as error:
+            self._keeps = False
             if not self.done:  # behind the answer there may be anything
                 raise Failed(f"not an HTTP answer: {error}") from None
         self._check_size()
@@ -65,6 +66,8 @@ class Reply:
     def on_message_begin(self) -> None:
         if not self.done:
             self._framed, self.location, self.headers = False, "", []
+        else:
+            self._keeps = False  # an answer to no question: what comes next cannot be told apart
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.done and not self._in_body:

@@ -94,5 +94,9 @@ def test_a_check_of_keepaliveds_is_taken_with_every_keyword(keyword: str) -> Non
     blocks = {name: msgspec.convert(describe(cls), Block) for name, cls in shipped().items()}
     loaded = load_from(OneText(text), "test.conf", lambda _: blocks)
     assert loaded.config is not None, loaded.render()
-    told = ["there is no TLS in HTTP_GET"] * 3 if keyword == "HTTP_GET" else []
-    assert [each.message.partition("no effect: ")[2] for each in loaded.diagnostics] == told
+    told = {
+        "HTTP_GET": ["there is no TLS in HTTP_GET"] * 2
+        + ["every check fetches all urls", "there is no TLS in HTTP_GET", "a search needs no stack of its own"],
+        "SSL_GET": ["every check fetches all urls", "a search needs no stack of its own"],
+    }
+    assert [each.message.partition("no effect: ")[2] for each in loaded.diagnostics] == told.get(keyword, [])

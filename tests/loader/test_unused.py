@@ -9,11 +9,14 @@ from loader.model import InlineCheck
 from loader.schema import Plan, plugin_plan
 from loader.unused import UNUSED
 from plugins.api import describe
-from plugins.http import HttpGet
+from plugins.http import HttpGet, SslGet
 from tests.loader.house import complaints
 
 PLANS: dict[str, Plan] = {plan.title: plan for plan in (GLOBAL, ROUTER, SERVICE, SYNC_GROUP)}
-PLANS["HTTP_GET"] = plugin_plan(InlineCheck, "HTTP_GET", msgspec.convert(describe(HttpGet), Block))
+for kind in (HttpGet, SslGet):
+    block = msgspec.convert(describe(kind), Block)
+    PLANS[block.keyword] = plugin_plan(InlineCheck, block.keyword, block)
+PLANS["url"] = next(slot.plan for slot in PLANS["HTTP_GET"].slots.values() if slot.plan and slot.plan.title == "url")
 PLANS["real_server"] = next(s.plan for s in SERVICE.slots.values() if s.plan and s.plan.title == "real_server")
 
 

@@ -1,22 +1,24 @@
 """HTTP_GET and SSL_GET: what is sent, and one table of replies; `test_hostile` has those that need a network."""
 
 import gzip
+import socket
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import md5
 from pathlib import Path
 from ssl import PEM_cert_to_DER_cert
+from time import sleep
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.api import Failed, Passed, Target, Tls, build, outcome
+from plugins.api import Failed, Passed, Session, Target, Tls, build, outcome
 from plugins.http import HttpGet, SslGet, _without_port
 from plugins.web.certificate import not_after
 from tests.plugins.certificates import certificate
-from tests.plugins.peers import Wire
+from tests.plugins.peers import Wire, peer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 HELLO = md5(b"hello").hexdigest()
@@ -112,8 +114,11 @@ def test_a_regex_that_only_other_engines_know_is_a_failure_and_no_crash():
 @pytest.mark.parametrize(
     ("body", "failure"),
     [
-        (b"[" * 200_000, "the body's JSON is too deep"),
+        (b"[" * 60_000, "the body's JSON is too deep"),
+        (b"[" * 200_000, "more than 65536 bytes of JSON"),
         (b'{"a":' * 5000, "the body's JSON is too deep"),
+        (b"[" + b"[]," * 30_000 + b"0]", "more than 65536 bytes of JSON"),
+        (b'{"a": "' + b"[" * 1000 + b'"}', ""),
         (b"[1, 2", "the body is no JSON"),
         (b"\xff\xfe", "the body is no JSON"),
         (b"[" + b"[], " * 1000 + b"0]", ".a is not in the body's JSON"),
@@ -248,3 +253,41 @@ def test_the_server_name_is_chosen_as_keepalived_does(options, url_host, name):
 def test_a_host_loses_its_port_only():
     hosts = ("a", "a:1", "::1", "[::1]", "[::1]:1", "1.2.3.4:5")
     assert [_without_port(host) for host in hosts] == ["a", "a", "::1", "::1", "::1", "1.2.3.4"]
+
+
+BAD = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+
+
+def answers(*parts: bytes, pause: float = 0.0) -> Any:
+    """A server that answers each question of a connection with the next of ``parts``."""
+
+    def script(client: socket.socket) -> None:
+        for part in parts:
+            client.recv(4096)
+            client.sendall(part)
+            if pause:
+                sleep(pause)
+                client.sendall(OK)
+
+    return script
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["with the first", "after it"])
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(late: bool) -> None:
+    script = answers(OK, BAD, pause=0.05) if late else answers(OK + OK, BAD)
+    session = Session(http(("keep_alive", True)))
+    with peer(script) as server:
+        assert session.probe(Target("127.0.0.1", server.port)) == Passed()
+        sleep(0.2)
+        # The connection that says too much is not used again; on a new one the first answer is good.
+        assert session.probe(Target("127.0.0.1", server.port)) == Passed()
+        assert len(server.clients) == 2
+    session.close()
+
+
+def test_on_a_kept_connection_each_question_has_its_answer() -> None:
+    session = Session(http(("keep_alive", True)))
+    with peer(answers(OK, BAD, OK)) as server:
+        ends = [session.probe(Target("127.0.0.1", server.port)) for _ in range(2)]
+        assert (ends, len(server.clients)) == ([Passed(), Failed("/: status 500")], 1)
+    session.close()

@@ -103,13 +103,12 @@ def test_a_checker_takes_the_digest_that_keepalived_says_and_no_other(server: tu
 
 def test_verbose_shows_the_answer_and_what_to_paste(server: tuple[str, ...]) -> None:
     lines = ours(*server, "-v", "-u", "/missing", "-V", "www.example.org").splitlines()
-    keyword = "RT_SSL_GET" if "-S" in server else "RT_HTTP_GET"
+    keyword = "SSL_GET" if "-S" in server else "HTTP_GET"
     digest = said("genhash", *server, "-u", "/missing").strip()
     assert lines[0] == "status 404"
     assert "Content-Type: text/html" in lines
     assert any(line.startswith("0000  74 68 65 72 65") and line.endswith("  there is nothing") for line in lines)
-    assert lines[-8:] == [
-        f"{keyword} NAME {{",
+    inside = [
         "    url {",
         "        path /missing",
         "        status_code 404",
@@ -117,6 +116,13 @@ def test_verbose_shows_the_answer_and_what_to_paste(server: tuple[str, ...]) -> 
         f"        digest {digest}",
         "    }",
         "}",
+    ]
+    named = [f"RT_{keyword} NAME {{", *inside, ""]
+    assert lines[-18:] == [
+        *named,
+        "    # or, within a real_server:",
+        f"    {keyword} {{",
+        *(f"    {line}" for line in inside),
     ]
 
 
