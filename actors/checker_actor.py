@@ -68,9 +68,12 @@ class CheckerSpec(msgspec.Struct, frozen=True):
 
 
 class Probe(Protocol):
-    """One checker's probe, run apart from its actor."""
+    """One checker's probe, run apart from its actor. ``holds`` is how often it kept the event loop from all others, and
+    ``moved`` whether it therefore runs in a thread now."""
 
     busy: bool
+    holds: int
+    moved: bool
 
     def start(self, run: int) -> bool:
         """Begin; the outcome is reported as `Probed`. False: it has to wait for its turn, and `Begun` is reported."""
@@ -172,14 +175,16 @@ class CheckerActor:
         self._probe.close()
 
     def figures(self) -> dict[str, Any]:
-        """Runs, failures, probes that hung, that had to wait; of the last one how long it took and when it was, in
-        seconds, and what the plugin measured."""
+        """Runs, failures, probes that hung, that had to wait, that held the loop; of the last one how long it took and
+        when it was, in seconds, and what the plugin measured."""
         tally = self.tally
         return {
             "runs": tally.runs,
             "failures": tally.failures,
             "hung": tally.hung,
             "waits": tally.waits,
+            "holds": self._probe.holds,
+            "moved": self._probe.moved,
             "took": tally.seconds,
             "at": tally.at,
             "metrics": dict(tally.metrics),
@@ -189,12 +194,14 @@ class CheckerActor:
         """For an operator: what it checks, what it has seen, and what comes next."""
         spec, health, tally = self._spec, self._health, self.tally
         took = tally.seconds * 1000
+        thread = ", and runs in a thread of its own now" if self._probe.moved else ""
         whom = f" of {spec.address}:{spec.port}" if spec.address else ""
         return [
             f"{spec.title}{whom} every {spec.interval:g} s, limit {spec.timeout:g} s",
             f"verdict {self._said()}",
             f"{health.streak} results in a row against it; {spec.debounce.rise} make OK, {spec.debounce.fall} FAILED",
             f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {took:.1f} ms",
+            *([f"it has held the event loop {self._probe.holds} times{thread}"] if self._probe.holds else []),
             *([f"{tally.waits} waited for their turn, see checker_concurrency"] if tally.waits else []),
             *(f"{name} {value:g}" for name, value in tally.metrics),
         ]

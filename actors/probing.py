@@ -2,8 +2,10 @@
 
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable
 from itertools import islice
+from operator import attrgetter
 from time import monotonic
 from typing import Any
 
@@ -15,6 +17,7 @@ from actors.core.status import OWN, WHOLE
 from actors.messages import Begun, Probed
 from actors.programs import Programs
 from actors.runtime.dial import CooperativeDial, NativeDial
+from actors.runtime.holds import Watchdog
 from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
 from actors.runtime.leaks import Leaks, Look
 from actors.runtime.turns import Turns
@@ -22,6 +25,11 @@ from plugins.api import Degraded, Failed, Result, Session, Source, Target, Weigh
 from plugins.registry import Library, Place
 
 Report = Callable[[Begun | Probed | ProbeNow], None]
+
+RUN = attrgetter("run")
+
+OFTEN, PERIOD = 3, 60.0
+"""So many holds of the event loop within so many seconds are too often."""
 
 READ = 1
 """libev's number."""
@@ -73,15 +81,38 @@ class Watch:
         self._timer.start(self._wake)
 
 
+class Record:
+    """What is known of a check, whoever runs it: when it held the loop last, and whether it was ``moved`` for that."""
+
+    __slots__ = ("holds", "moved", "times")
+
+    def __init__(self) -> None:
+        self.holds = 0
+        self.moved = False
+        self.times: deque[float] = deque(maxlen=OFTEN)
+
+    def hold(self, now: float) -> bool:
+        """It has held the loop again; whether that is too often."""
+        self.holds += 1
+        self.times.append(now)
+        return len(self.times) == OFTEN and now - self.times[0] <= PERIOD
+
+
 class PluginProbe:
-    """One checker's plugin in its lane, and what it watches between two probes."""
+    """One checker's plugin in its lane, and what it watches between two probes.
+
+    One that holds the event loop too often goes on in a lane of ``elsewhere``, a thread.
+    """
 
     __slots__ = (
         "_began",
         "_dial",
+        "_elsewhere",
         "_lane",
         "_leaks",
         "_look",
+        "_plugin",
+        "_record",
         "_report",
         "_run",
         "_session",
@@ -100,6 +131,8 @@ class PluginProbe:
         report: Report,
         turns: Turns,
         leaks: Leaks | None = None,
+        record: Record | None = None,
+        elsewhere: Callable[[], tuple[Lane, Any]] | None = None,
     ) -> None:
         self._spec = spec
         self._turns = turns
@@ -107,6 +140,9 @@ class PluginProbe:
         self._leaks = leaks
         self._look: Look | None = None
         self._source = Source(spec.bindto, spec.bind_port, spec.fwmark, spec.tos, spec.interface)
+        self._plugin = plugin
+        self._record = record or Record()
+        self._elsewhere = elsewhere
         self._session = Session(plugin)
         self._lane = lane
         self._dial = dial
@@ -118,6 +154,30 @@ class PluginProbe:
     def busy(self) -> bool:
         """Whether the last probe has not ended, maybe long after it was abandoned."""
         return self._lane.busy
+
+    @property
+    def holds(self) -> int:
+        """How often it has held the event loop."""
+        return self._record.holds
+
+    @property
+    def moved(self) -> bool:
+        """Whether it runs in a thread, though it was not declared so."""
+        return self._record.moved
+
+    @property
+    def run(self) -> int:
+        """The number of its last run."""
+        return self._run
+
+    def hold(self, seconds: float, stack: str) -> None:
+        """It has held the event loop."""
+        too_often = self._record.hold(monotonic())
+        seen = {"actor": self._spec.id, "seconds": round(seconds, 2), "times": self._record.holds}
+        log.warning("plugin holds the event loop", **seen, stack=stack)
+        if too_often and not self._record.moved and self._elsewhere is not None:
+            self._record.moved = True
+            log.warning("checker goes on in a thread of its own", actor=self._spec.id, declared=self._spec.title)
 
     def start(self, run: int) -> bool:
         """Have the plugin probe, when it is its turn; the deadline counts from when it really begins."""
@@ -134,6 +194,8 @@ class PluginProbe:
 
     def _begin(self) -> None:
         self._began = monotonic()
+        if self._record.moved and self._elsewhere is not None:
+            self._move(*self._elsewhere())
         self._lane.start(self._run, self._probe, self._ended)
 
     def abandon(self) -> None:
@@ -146,6 +208,11 @@ class PluginProbe:
         self._look_away()
         self._turns.leave(self)
         self._lane.close((self._session.close, self._closed))
+
+    def _move(self, lane: Lane, dial: Any) -> None:
+        self._lane.close((self._session.close, self._closed))
+        self._session = Session(self._plugin)
+        self._lane, self._dial, self._elsewhere = lane, dial, None
 
     def _probe(self) -> Result:
         spec = self._spec
@@ -209,15 +276,26 @@ class PluginProbes:
         self._lanes = lanes
         self._cooperative = CooperativeDial(self.programs.run)
         self._native = NativeDial(self.programs.run_from_thread)
+        self._moved: dict[CheckerSpec, Record] = {}
+        self._watchdog: Watchdog | None = None
 
     def open(self, spec: CheckerSpec, report: Report) -> PluginProbe:
         """See `actors.checker_actor.Probes`."""
         place = Place(spec.origin, spec.edition) if spec.origin else None
         plugin = build(self._library.checker(spec.keyword, place), spec.options)
         dial = self._native if spec.threaded else self._cooperative
-        return PluginProbe(
-            spec, plugin, self._lanes.open(spec.id, spec.threaded), dial, report, self.turns, self._leaks
-        )
+        lane = self._lanes.open(spec.id, spec.threaded)
+        if spec.threaded:
+            return PluginProbe(spec, plugin, lane, dial, report, self.turns, self._leaks)
+        if self._watchdog is None:
+            self._watchdog = Watchdog(PluginProbe._probe.__code__, RUN, PluginProbe.hold)
+        record = self._moved.get(spec) or Record()
+
+        def elsewhere() -> tuple[Lane, Any]:
+            self._moved[spec] = record
+            return self._lanes.open(spec.id, True), self._native
+
+        return PluginProbe(spec, plugin, lane, dial, report, self.turns, self._leaks, record, elsewhere)
 
 
 def judge(ended: Ended) -> Probed:

@@ -199,9 +199,10 @@ class Snapshot:
         board = self._supervisor.board
         said = board.last(spec.id)
         status = said if isinstance(said, CheckStatus) else CheckStatus(spec.id, Verdict.UNKNOWN, assumed=True)
+        told = figures.get(spec.id, {})
         return {
             "id": spec.id,
-            "keyword": spec.title,
+            "keyword": f"TH_{spec.keyword}" if told.get("moved") else spec.title,
             "names": list(self.names.get(spec.id, ())),
             "target": endpoint(spec.address, spec.port) if spec.address else "",
             "verdict": status.verdict.value,
@@ -212,11 +213,11 @@ class Snapshot:
             "phase": charge.phase.value,
             "crashes": len(charge.ledger.crashes),
             "subscribers": len(board.audience(spec.id)),
-            **self._tally(figures.get(spec.id, {})),
+            **self._tally(told),
         }
 
     def _tally(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        counts = {name: said.get(name, 0) for name in ("runs", "failures", "hung", "waits")}
+        counts = {name: said.get(name, 0) for name in ("runs", "failures", "hung", "waits", "holds")}
         counts["metrics"] = said.get("metrics", {})
         if not said.get("at"):
             return {**counts, "latency": None, "age": None}

@@ -26,6 +26,8 @@ class ScriptedProbe:
         self._world = world
         self._report = report
         self.busy = False
+        self.holds = 0
+        self.moved = False
         self.closed = False
 
     def start(self, run: int) -> bool:
