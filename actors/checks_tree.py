@@ -62,14 +62,20 @@ class Checks:
         checker = self._declared[name]
         if checker.keyword == KEYWORD:
             return self._known(name, self._combined(checker, name, checker.init, server))
-        spec = _check(checker, server, self._places.get(checker.keyword, SHIPPED))
-        return self._known(name, spec)
+        return self._known(name, self._owned(_check(checker, server, self._place(checker))))
 
     def own(self, check: InlineCheck, server: RealServer) -> str:
         """The id of a check that is declared in ``server``."""
         if check.keyword == KEYWORD:
             return self._known(check.keyword, self._combined(check, check.keyword, "unknown", server))
-        return self._known(check.keyword, _own(check, server, self._places.get(check.keyword, SHIPPED)))
+        return self._known(check.keyword, self._owned(_own(check, server, self._place(check))))
+
+    def _place(self, check: Check) -> Place:
+        return self._places.get(check.keyword, SHIPPED)
+
+    def _owned(self, spec: CheckerSpec) -> CheckerSpec:
+        """With whose programs it runs that name nobody."""
+        return msgspec.structs.replace(spec, user=self._default.user, group=self._default.group)
 
     def _combined(self, check: Check, name: str, init: str, server: RealServer | None) -> CombineSpec:
         """One for each server, unless none of its parts looks at that."""
@@ -96,7 +102,7 @@ class Checks:
         return _has_target(checker)
 
     def _known(self, name: str, spec: CheckerSpec | CombineSpec) -> str:
-        nameless = msgspec.structs.replace(spec, id="", user=self._default.user, group=self._default.group)
+        nameless = msgspec.structs.replace(spec, id="")
         if nameless not in self._ids:
             self._ids[nameless] = self._free(spec.id)
         id = self._ids[nameless]

@@ -22,8 +22,6 @@ class CombineSpec(msgspec.Struct, frozen=True):
     init: str = "unknown"
     address: str = ""
     port: int = 0
-    user: str = ""
-    group: str = ""
 
     @property
     def title(self) -> str:

@@ -106,6 +106,7 @@ class PluginProbe:
 
     __slots__ = (
         "_began",
+        "_closed",
         "_dial",
         "_elsewhere",
         "_lane",
@@ -149,6 +150,7 @@ class PluginProbe:
         self._report = report
         self._watch: Watch | None = None
         self._began = 0.0
+        self._closed = False
 
     @property
     def busy(self) -> bool:
@@ -205,12 +207,13 @@ class PluginProbe:
 
     def close(self) -> None:
         """No more probes; a client that was kept is closed where it was used."""
+        self._closed = True
         self._look_away()
         self._turns.leave(self)
-        self._lane.close((self._session.close, self._closed))
+        self._lane.close((self._session.close, self._parted))
 
     def _move(self, lane: Lane, dial: Any) -> None:
-        self._lane.close((self._session.close, self._closed))
+        self._lane.close((self._session.close, self._parted))
         self._session = Session(self._plugin)
         self._lane, self._dial, self._elsewhere = lane, dial, None
 
@@ -228,7 +231,7 @@ class PluginProbe:
                 look.end()
                 self._look = look
 
-    def _closed(self, ended: Ended) -> None:
+    def _parted(self, ended: Ended) -> None:
         if ended.error is not None:
             trace = "".join(traceback.format_exception(ended.error))
             log.warning("plugin crashed while it closed its client", actor=self._spec.id, trace=trace)
@@ -239,7 +242,8 @@ class PluginProbe:
             look, self._look = self._look, None
             self._leaks.note(look)
         self._report(judge(ended))
-        self._keep_watch()
+        if not self._closed:  # else the client is about to be closed, and its descriptors with it
+            self._keep_watch()
 
     def _keep_watch(self) -> None:
         """Whatever the plugin's watch() throws is no worse than not to watch: the next probe comes in its time."""

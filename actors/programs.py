@@ -4,6 +4,7 @@ So they neither wait behind notifications nor hold these up, and main need not b
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import gevent
 from gevent import monkey
@@ -44,8 +45,10 @@ class Programs:
     def run_from_thread(self, command: Command, limit: float, env: Mapping[str, str]) -> Exit:
         """As `run`, blocking the calling thread."""
         answers = NativeQueue()
-        self._loop.run_callback_threadsafe(self._carry_out, command, limit, env, answers)
-        end: Exit = answers.get()
+        self._loop.run_callback_threadsafe(gevent.spawn, self._answer, answers, command, limit, env)
+        end: Exit | Exception = answers.get()
+        if isinstance(end, Exception):
+            raise end
         return end
 
     def close(self) -> None:
@@ -53,8 +56,11 @@ class Programs:
         if self._spawner is not None:
             self._spawner.close()
 
-    def _carry_out(self, command: Command, limit: float, env: Mapping[str, str], answers: object) -> None:
-        gevent.spawn(lambda: answers.put(self.run(command, limit, env)))  # type: ignore[attr-defined]
+    def _answer(self, answers: Any, command: Command, limit: float, env: Mapping[str, str]) -> None:
+        try:
+            answers.put(self.run(command, limit, env))
+        except Exception as error:  # for want of descriptors, say: the thread that waits is to hear of it
+            answers.put(error)
 
     def _open(self) -> Spawner:
         if self._spawner is None:

@@ -81,6 +81,11 @@ class Program:
         self._heard = bytearray()
 
     @property
+    def is_heard(self) -> bool:
+        """Whether no more of its output is kept."""
+        return len(self._heard) >= KEPT
+
+    @property
     def output(self) -> str:
         """What it wrote, as far as it was kept."""
         return self._heard.decode(errors="replace")
@@ -247,8 +252,8 @@ class Scripts:
         for pid in ended():
             program = self._running.pop(pid)
             status = program.reap()
-            while len(program.output) < KEPT and program.ear in self._heard and program.hear():
-                pass  # what was written just before the end
+            while program.ear in self._heard and not program.is_heard and program.hear():
+                pass  # what was written just before the end; what it left behind may write for ever
             self._deafen(program)
             self._answer(program, status, program.error)
 

@@ -153,6 +153,8 @@ class Spawner:
         return request.number
 
     def _give_up(self, number: int) -> None:
+        if number not in self._replies:
+            return  # it has ended just now
         self._replies[number] = _forget
         # In a greenlet of its own, since a full socket may hold it up: whoever gave up does not wait any more.
         gevent.spawn(self._say_given_up, number)

@@ -1,6 +1,7 @@
 """Expressions over checkers, as COMBINE has them. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 import pyparsing as pp
@@ -68,8 +69,9 @@ def _grammar() -> pp.ParserElement:
 GRAMMAR = _grammar()
 
 
-def parsed(words: Sequence[str]) -> Expression:
-    """The expression of ``words``. Raises `BadExpression`."""
+@lru_cache(maxsize=1024)
+def parsed(words: tuple[str, ...]) -> Expression:
+    """The expression of ``words``, parsed once though several ask. Raises `BadExpression`."""
     text = " ".join(words)
     if len(text) > LONGEST or text.count("(") + text.lower().count("not") > DEEPEST:
         raise BadExpression("the expression is too long")

@@ -36,7 +36,7 @@ def combined(checker: Checker) -> tuple[str, ...]:
     if checker.keyword != KEYWORD:
         return ()
     try:
-        return tuple(dict.fromkeys(names(parsed(dict(checker.options)[OPTION]))))  # type: ignore[arg-type]
+        return tuple(dict.fromkeys(names(parsed(dict(checker.options)[OPTION]))))
     except BadExpression:
         return ()
 

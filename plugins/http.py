@@ -47,9 +47,6 @@ class HttpGet:
         """What is kept."""
         return Lines()
 
-    def close(self, lines: Lines) -> None:
-        """Nothing more to close: the session closes what was kept."""
-
     def probe(self, target: Target, lines: Lines) -> Result:
         """Fetch and judge each url in turn; the first that is wrong is the failure."""
         slowest, slow = 0.0, ""

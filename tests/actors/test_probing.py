@@ -206,6 +206,15 @@ def test_what_a_plugin_watches_asks_for_the_next_probe_once_and_not_too_soon(thr
     probe.close()
 
 
+def test_one_that_is_closed_while_its_probe_runs_watches_nothing_when_that_ends() -> None:
+    said: Queue = Queue()
+    probe = rung(said, True)
+    probe.start(1)
+    probe.close()
+    assert said.get(timeout=5).passed
+    assert probe._watch is None
+
+
 def test_a_watch_that_breaks_is_a_line_in_the_log_and_no_more() -> None:
     said: Queue = Queue()
     probe = rung(said, False, (("breaks", True),))

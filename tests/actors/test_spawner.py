@@ -213,6 +213,15 @@ def test_nobody_waits_any_more_and_the_program_is_ended(spawner: Spawner, tmp_pa
     assert spawner.drain(5)
 
 
+def test_who_is_given_up_when_it_has_just_ended_is_waited_for_by_nobody(spawner: Spawner) -> None:
+    waiter = gevent.spawn(spawner.run, ("true",))
+    gevent.sleep(0)
+    asked = spawner._number
+    waiter.get(timeout=5)
+    spawner._give_up(asked)
+    assert (spawner.pending, spawner.drain(0)) == (0, True)
+
+
 def test_one_that_waits_for_its_turn_and_is_given_up_never_runs(tmp_path: Path) -> None:
     spawner, ran = Spawner(at_once=1), tmp_path / "ran"
     first = gevent.spawn(spawner.run, ("sleep", "0.3"))

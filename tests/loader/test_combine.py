@@ -37,7 +37,7 @@ def said(text: str) -> list[str]:
     ],
 )
 def test_an_expression(text: str, expected: object) -> None:
-    assert parsed(text.split()) == parsed([text]) == expected
+    assert parsed(tuple(text.split())) == parsed((text,)) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_an_expression(text: str, expected: object) -> None:
 )
 def test_what_is_none(text: str, complaint: str) -> None:
     with pytest.raises(BadExpression) as caught:
-        parsed([text])
+        parsed((text,))
     assert str(caught.value) == complaint
 
 
@@ -108,4 +108,4 @@ def test_for_a_router_all_that_it_combines_needs_a_target_but_for_what_looks_at_
 
 
 def test_the_names_of_an_expression_come_in_order() -> None:
-    assert list(names(parsed(["a AND NOT (b OR a)"]))) == ["a", "b", "a"]
+    assert list(names(parsed(("a AND NOT (b OR a)",)))) == ["a", "b", "a"]

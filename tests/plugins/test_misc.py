@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from errno import EMFILE
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from actors.programs import Programs
 from actors.runtime.dial import CooperativeDial, NativeDial
-from plugins.api import Failed, Passed, Result, Target, Weighed, build, outcome
+from plugins.api import Command, Failed, Passed, Result, Target, Weighed, build, outcome
 from plugins.api.target import PLAIN
 from plugins.misc import MiscCheck
 
@@ -114,6 +115,35 @@ def test_a_gigabyte_of_output_is_read_and_forgotten(programs: Programs) -> None:
     plugin = build(MiscCheck, (("misc_path", (("/bin/sh", "-c", "yes | head -c 1000000000; exit 4"), "", "")),))
     target = Target("10.0.0.1", 80, 30, dial=CooperativeDial(programs.run))
     assert apart(lambda: outcome(plugin, target), False) == Failed("exit status 4: y")
+
+
+def test_one_that_leaves_behind_what_writes_for_ever_holds_up_nobody(programs: Programs) -> None:
+    line = f"yes {'é' * 3000} & sleep 0.2; kill -9 $$"
+    plugin = build(MiscCheck, (("misc_path", (("/bin/sh", "-c", line), "", "")),))
+    first = apart(lambda: outcome(plugin, Target("10.0.0.1", 80, dial=CooperativeDial(programs.run))), False)
+    assert str(first).startswith("ended by signal 9: é")
+    fine = build(MiscCheck, (("misc_path", (("true",), "", "")),))
+    next_ = apart(lambda: outcome(fine, Target("10.0.0.1", 80, dial=CooperativeDial(programs.run))), False)
+    assert next_ == Passed()
+
+
+def test_what_cannot_be_asked_for_is_told_to_the_thread_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(at_once: int) -> None:
+        raise OSError(EMFILE, "Too many open files")
+
+    monkeypatch.setattr("actors.programs.Spawner", refuse)
+    dial = NativeDial(Programs().run_from_thread)
+    errors: list[str] = []
+
+    def ask() -> Result:
+        try:
+            Target("10.0.0.1", 80, dial=dial).run(Command(("true",)))
+        except OSError as error:
+            errors.append(error.strerror or "")
+        return Passed()
+
+    apart(ask, True)
+    assert errors == ["Too many open files"]
 
 
 def test_a_program_that_leaves_another_behind_with_its_output_is_not_waited_for(programs: Programs) -> None:
