@@ -6,6 +6,7 @@ from zlib import crc32
 
 import msgspec
 
+from actors.core.drift import reckoned
 from actors.core.quorum import Roster, decided, pools, servers_up, weight_up
 from actors.core.refusals import Refusals
 from actors.core.status import ServerStatus, ServiceStatus
@@ -98,7 +99,7 @@ class IpvsActor:
         """Take services away, as far as they are there."""
         for key in sorted(keys):
             self._look(key)
-            self._complain(self._carry_out(plan(None, self._held.pop(key, None))))
+            self._complain([*self._carry_out(plan(None, self._held.pop(key, None))).values()])
 
     @property
     def keys(self) -> tuple[ServiceKey, ...]:
@@ -168,22 +169,26 @@ class IpvsActor:
 
     def _bring(self, wanted: Pool, edits: tuple[Edit, ...]) -> list[str]:
         """Carry out what is to be done for one service, and remember what it holds then."""
-        errors = self._carry_out(edits)
-        if errors:
-            unread = self._look(wanted.service.key)
-            return [*errors, unread] if unread else errors
-        self._held[wanted.service.key] = wanted
-        return []
+        key = wanted.service.key
+        refused = self._carry_out(edits)
+        if not refused:
+            self._held[key] = wanted
+            return []
+        believed = self._held.get(key)
+        unread = self._look(key)
+        if not self._spec.heals and key in self._held:
+            self._held[key] = reckoned(believed, self._held.get(key), edits, refused)
+        return [*refused.values(), unread] if unread else [*refused.values()]
 
-    def _carry_out(self, edits: tuple[Edit, ...]) -> list[str]:
-        """Whatever is refused, the others are carried out: but those of a service that cannot be added."""
-        errors: list[str] = []
+    def _carry_out(self, edits: tuple[Edit, ...]) -> dict[Edit, str]:
+        """Those that are refused, and why. The others are carried out: but those of a service that cannot be added."""
+        refused: dict[Edit, str] = {}
         for edit in edits:
             if error := self._attempt(edit):
-                errors.append(error)
+                refused[edit] = error
                 if isinstance(edit, AddService):
                     break
-        return errors
+        return refused
 
     def _attempt(self, edit: Edit) -> str:
         now = self._context.now()
@@ -213,17 +218,17 @@ class IpvsActor:
         self._error = error
 
     def _reconcile(self) -> None:
-        trusted = not self._error
+        trusted = not self._error or not self._spec.heals
         unread = [error for key in self.keys if (error := self._compare(key, trusted))]
         self._settle(unread)
         self._schedule()
 
     def _compare(self, key: ServiceKey, trusted: bool) -> str:
         """Tell what others have changed in a service, if what was believed of it can be ``trusted``."""
-        believed = self._held.get(key)
+        is_known, believed = key in self._held, self._held.get(key)
         if error := self._look(key):
             return error
-        drift = plan(believed, self._held[key]) if trusted else ()
+        drift = plan(believed, self._held[key]) if trusted and is_known else ()
         if drift and drift != self._drift.get(key):
             self.drifts += len(drift)
             deed = "healed" if self._spec.heals else "left"

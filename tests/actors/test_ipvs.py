@@ -377,6 +377,48 @@ class TestDrift:
         world.advance(LONG)
         assert (world.actor(ID).explain()[-1], world.pool) == (f"  {rs('b')}: FAILED, weight 1", "a:1")
 
+    def test_where_it_is_left_an_edit_of_ours_that_is_refused_heals_nothing_of_it(self) -> None:
+        table = Table()
+        world = Service_("a", "b", "c", table=table, heals=False)
+        world.decide(a=OK, b=OK)
+        table.apply(DeleteDestination(KEY, place("a")))
+        world.advance(LONG)
+        table.refuse = lambda edit: _short(edit).startswith("add c")
+        world.decide(c=OK, b=FAILED)
+        assert (world.pool, world.status(ID)) == ("", ServiceStatus(ID, True, 2, False, "refused AddDestination"))
+        world.advance(5 * LONG)
+        assert (world.pool, world.actor(ID).drifts) == ("", 1)
+        table.refuse = lambda edit: False
+        world.advance(60.0)
+        assert (world.pool, world.status(ID)) == ("c:1", ServiceStatus(ID, True, 2, False))
+        left = "others have changed it: adding real server 10.0.1.1:80 to 10.0.0.1:80:tcp would put that right"
+        assert world.actor(ID).explain()[-1] == left
+
+    def test_where_it_is_left_the_server_that_news_concern_becomes_what_they_say(self) -> None:
+        world = Service_("a", "b!", "c", heals=False)
+        world.decide(a=OK, b=OK)
+        for edit in (DeleteDestination(KEY, place("b")), AddDestination(KEY, place("c", 9))):
+            world.table.apply(edit)
+        world.advance(LONG)
+        world.decide(c=OK, b=FAILED)
+        world.advance(2.0)
+        assert (world.pool, world.status(ID)) == ("a:1 b:0 c:1", ServiceStatus(ID, True, 2, False))
+        world.table.apply(DeleteDestination(KEY, place("c")))
+        world.decide(c=FAILED)
+        world.advance(LONG)
+        assert (world.pool, world.actor(ID).explain()[-1]) == ("a:1 b:0", f"  {rs('c')}: FAILED, weight 1")
+
+    def test_where_it_is_left_what_could_not_be_read_at_the_start_is_ours_once_it_can(self) -> None:
+        table = Table()
+        for edit in (AddService(SERVICE), AddDestination(KEY, place("b"))):
+            table.apply(edit)
+        table.blind = True
+        world = Service_("a", table=table, heals=False)
+        world.decide(a=OK)
+        table.blind = False
+        world.advance(LONG)
+        assert (world.pool, world.actor(ID).drifts) == ("a:1", 0)
+
     def test_the_same_change_by_others_is_told_each_time_it_is_healed(self) -> None:
         world = Service_("a")
         world.decide(a=OK)
