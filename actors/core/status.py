@@ -76,13 +76,12 @@ class ServerStatus(Status, frozen=True):
 
 class ServiceStatus(Status, frozen=True):
     """A virtual server: whether it has quorum, its servers that are up, whether the sorry server serves, and what the
-    data plane refuses. Of a group also its services: a successor takes away those that are not its own."""
+    data plane refuses."""
 
     quorum: bool
     servers_up: int
     sorry: bool
     error: str = ""
-    group: tuple[ServiceKey, ...] = ()
 
 
 class ChildStatus(Status, frozen=True):
@@ -166,6 +165,14 @@ class IpvsStatus(Status, frozen=True):
     fault: str = ""
 
 
+class TableStatus(Status, frozen=True):
+    """The services that are to be in the data plane, those that should be gone and cannot be taken away among them,
+    and what keeps these there."""
+
+    services: tuple[ServiceKey, ...] = ()
+    fault: str = ""
+
+
 AnyStatus = (
     CheckStatus
     | ServerStatus
@@ -177,4 +184,5 @@ AnyStatus = (
     | AddressStatus
     | DeviceStatus
     | IpvsStatus
+    | TableStatus
 )

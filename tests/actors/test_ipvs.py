@@ -25,11 +25,12 @@ from actors.core.table import (
     Service,
     ServiceKey,
 )
-from actors.ipvs_actor import FRESH, RECONCILE, IpvsActor, Reconcile, ServiceSpec
-from actors.messages import Crash, Program, Replayed, Stop
+from actors.ipvs_actor import FRESH, HEARING, RECONCILE, IpvsActor, Reconcile, ServiceSpec
+from actors.messages import Crash, Program, Replayed, Revive, Stop
 from actors.planes import PlaneError
 from actors.planes.memory import MemoryPlane
 from actors.real_server_actor import RealServerActor, RealServerSpec
+from actors.services_actor import ServicesActor, ServicesSpec
 from actors.supervisor_actor import Reload
 from tests.world import Bench, Listener, World, events
 
@@ -48,6 +49,13 @@ def rs(name: str) -> str:
 
 def place(name: str, weight: int = 1) -> Destination:
     return Destination(f"10.0.1.{ord(name) - ord('a') + 1}", 80, weight)
+
+
+def whole(roster: Roster) -> Child:
+    """Who takes services away."""
+    return Child(
+        "services", ServicesActor, (ServicesSpec("services", tuple(s.key for s in roster.services)),), ("plane",)
+    )
 
 
 class Table(MemoryPlane):
@@ -109,9 +117,10 @@ class Service_(World):  # noqa: N801 - Service is a value of the table
         self, *names: str, omega: bool = False, heals: bool = True, service: Service = SERVICE, **settings: Any
     ) -> tuple[Child, ...]:
         members = tuple(Member(rs(name[0]), place(name[0]), name.endswith("!")) for name in names)
-        spec = ServiceSpec(ID, Roster(service, members, **settings), UP, DOWN, omega, heals, "more" in settings)
+        spec = ServiceSpec(ID, Roster(service, members, **settings), UP, DOWN, omega, heals)
         servers = (Child(rs(name), Listener, ([],)) for name in "abc")
-        return (Child("notify", Listener, (self.programs,)), *servers, Child(ID, IpvsActor, (spec,), ("plane",)))
+        notify = Child("notify", Listener, (self.programs,))
+        return (notify, whole(spec.roster), *servers, Child(ID, IpvsActor, (spec,), ("plane",)))
 
     def say(self, weight: int = 1, **verdicts: Verdict) -> None:
         """Servers speak; nobody has decided yet."""
@@ -473,6 +482,22 @@ class TestLives:
         world.advance(10.0)
         assert "adopted" not in capsys.readouterr().out
 
+    def test_servers_from_before_stay_until_the_own_ones_have_spoken_or_had_their_time(self) -> None:
+        table = Table()
+        for edit in (AddService(SERVICE), AddDestination(KEY, place("a")), AddDestination(KEY, place("b"))):
+            table.apply(edit)
+        table.edits.clear()
+        world = Service_("a", "b", table=table)
+        world.decide(a=OK)
+        assert (world.pool, world.status(ID)) == ("a:1 b:1", None)
+        world.decide(b=UNKNOWN)
+        assert (world.pool, world.status(ID)) == ("a:1", ServiceStatus(ID, True, 1, False))
+        table.apply(AddDestination(KEY, place("b")))
+        world = Service_("a", "b", table=table)
+        world.decide(b=OK)
+        world.advance(HEARING)
+        assert (world.pool, world.status(ID)) == ("b:1", ServiceStatus(ID, True, 1, False))
+
     def test_a_restart_touches_nothing_announces_nothing_and_publishes_nothing(self) -> None:
         world = Service_("a", "b", sorry=Sorry(SPARE))
         world.decide(a=OK, b=FAILED)
@@ -582,6 +607,7 @@ class RandomWalk(RuleBasedStateMachine):
         members = tuple(Member(rs(n), place(n, self.weights[n]), bool(self.mark)) for n in self.members)
         self.roster = Roster(SERVICE, members, self.sorry, self.rule)
         return (
+            whole(self.roster),
             *(Child(f"check/{name}", Listener, ([],)) for name in "abc"),
             *(
                 Child(rs(n), RealServerActor, (RealServerSpec(rs(n), self.weights[n], (f"check/{n}",)),))
@@ -661,8 +687,11 @@ TestRandomWalk = RandomWalk.TestCase
 TestRandomWalk.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 
-def test_a_stop_by_hand_removes_the_service_and_a_revival_brings_it_back() -> None:
-    world = Service_("a")
-    world.decide(a=OK)
+def test_a_stop_by_hand_leaves_the_service_and_a_revival_goes_on_with_it() -> None:
+    world = Service_("a", "b")
+    world.decide(a=OK, b=OK)
     world.tell(ID, Stop())
-    assert world.pool == "none"
+    world.decide(a=FAILED)
+    assert world.pool == "a:1 b:1"
+    world.tell("supervisor", Revive(ID))
+    assert world.pool == "b:1"
