@@ -16,6 +16,7 @@ from actors.firewall_actor import FirewallSpec
 from actors.group_actor import GroupSpec
 from actors.ipvs_actor import ServiceSpec
 from actors.ipvs_settings_actor import IpvsSettingsSpec
+from actors.presence_actor import PresenceSpec
 from actors.real_server_actor import RealServerSpec
 from actors.services_actor import ServicesSpec
 from actors.station import VrrpSpec
@@ -62,6 +63,8 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
             return f"held {when}: {_list(item.address for item in spec.addresses)}"
         case AnnouncerSpec():
             return f"tells the neighbours behind {spec.interface} which addresses are here"
+        case PresenceSpec():
+            return f"tells whether {spec.address} is on this machine"
         case DeviceSpec(device=device):
             return f"the interface {device.name} with {device.mac} on {device.below}"
         case FirewallSpec(rules=rules):

@@ -2,6 +2,7 @@
 
 ``supervisor``
   ``notify``                         runs programs, in order within each source
+  ``presence/ADDRESS``               one for each address without which a service is not looked after (ha_suspend)
   ``check/NAME[@ADDRESS:PORT]``      one for each different check that anybody names
   ``services``                       takes away the services that nobody declares any more
   ``vs/ADDRESS:PORT:PROTO/rs/…``     one for each real server
@@ -33,6 +34,7 @@ from actors.core.table import Destination, Service, ServiceKey, Tunnel, endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.ipvs_tree import ipvs_settings, sync_daemon
 from actors.notify_actor import FAREWELL, NotifyActor
+from actors.presence_tree import presences, resting
 from actors.process import CHECKERS, FOLDERS, VRRP
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.routers import program, routers
@@ -69,7 +71,8 @@ def grow(
     vrrp = routers(config, checks.follow, default)
     children = (
         Child("notify", NotifyActor, (), ("spawner",), policy=VITAL, stop_limit=FAREWELL + 1.0),
-        *(checking(spec) for spec in checks.specs.values()),
+        *presences(config),
+        *(checking(spec) for spec in resting(config, checks.specs, servers, vrrp).values()),
         *ipvs_settings(config),
         *_table(config),
         *(child for group in servers for child in group),

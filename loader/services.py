@@ -78,6 +78,8 @@ def _protocol(draft: Draft, fields: dict[str, Any]) -> None:
         if draft.says("protocol"):
             draft.warn("protocol", "a firewall mark has no protocol: ignored")
         fields["protocol"] = ""
+        if fields.get("ha_suspend"):
+            draft.warn("ha_suspend", "a firewall mark has no address: its checks never rest")
         return
     if not draft.says("protocol"):
         draft.warn("protocol", "no protocol: TCP is taken", "add protocol TCP")

@@ -134,6 +134,12 @@ class LinkStatus(Status, frozen=True):
         return next((a for a in own if family == 4 or a.startswith("fe80:")), "")
 
 
+class PresenceStatus(Status, frozen=True):
+    """An address: whether any interface of this machine has it, and it can be used."""
+
+    here: bool
+
+
 class AddressStatus(Status, frozen=True):
     """The virtual addresses of a router: whether they are held, what keeps them from being, and those that are there.
 
@@ -185,4 +191,5 @@ AnyStatus = (
     | DeviceStatus
     | IpvsStatus
     | TableStatus
+    | PresenceStatus
 )

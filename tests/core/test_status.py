@@ -18,6 +18,7 @@ from actors.core.status import (
     IpvsStatus,
     LinkStatus,
     Phase,
+    PresenceStatus,
     ServerStatus,
     ServiceStatus,
     Status,
@@ -28,6 +29,7 @@ from actors.core.status import (
 from actors.core.table import ServiceKey
 from actors.ipvs_actor import Decide, Reconcile
 from actors.ipvs_settings_actor import LookAtSettings
+from actors.presence_actor import PresenceNews
 from actors.services_actor import ClearAway
 from actors.supervisor_actor import Calm, StopOverdue
 from actors.sync_daemon_actor import LookAtDaemons
@@ -45,6 +47,7 @@ STATUSES: list[Any] = [
     VrrpStatus("vrrp/VI_1", "BACKUP", 150, "started", ready=True, fault="interface eth0 is down"),
     GroupStatus("group/G1", "MASTER", "all members would lead"),
     LinkStatus("link/eth0", True, "02:00:00:00:00:01", ("10.0.0.1", "fe80::1")),
+    PresenceStatus("presence/10.0.0.100", True),
     DeviceStatus("device/VI_1", 7, "no such device"),
     IpvsStatus("ipvs/settings", "tcp 10 s", (900, 120, 300), "not permitted"),
     AddressStatus("address/VI_1", False, "adding 10.0.0.100/24 to eth0: no"),
@@ -79,6 +82,7 @@ MESSAGES: list[Any] = [
     Reconcile(),
     Decide(),
     ClearAway(),
+    PresenceNews(True),
     LookAtDaemons(),
     LookAtSettings(),
     StopOverdue("check/web", 7),

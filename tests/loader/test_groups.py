@@ -99,6 +99,12 @@ def portless(inside: str, head: str = "group web") -> list[str]:
     return complaints(f"virtual_server_group web {{\n10.0.0.1 80\n}}\n{service}{named}{others}")
 
 
+def test_checks_rest_with_the_address_of_their_service_which_a_mark_has_not() -> None:
+    assert [service(said).ha_suspend for said in ("", "ha_suspend")] == [False, True]
+    text = "virtual_server fwmark 7 {\nprotocol TCP\nha_suspend\nreal_server 10.0.1.1 80 { }\n}\n"
+    assert complaints(text)[-1] == "3:1 warning: a firewall mark has no address: its checks never rest"
+
+
 @pytest.mark.parametrize("head", ["group web", "10.0.0.2", "fwmark 7"])
 @pytest.mark.parametrize(
     ("inside", "said"),
