@@ -49,9 +49,9 @@ class ServicesActor:
             self._see_to_it()
 
     def on_stop(self, final: bool) -> None:
-        """When no successor follows, take all services away, the last first."""
+        """When no successor follows, take all services away."""
         if final:
-            self._take_away(self._status.services[::-1])
+            self._take_away(self._status.services)
 
     def explain(self) -> list[str]:
         """For an operator: how many services there are to be, and what cannot be taken away."""

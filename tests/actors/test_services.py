@@ -64,12 +64,12 @@ def test_what_is_declared_no_more_goes_and_nothing_else() -> None:
     assert (left(plane), world.status(TABLE)) == ((), None)
 
 
-def test_at_the_end_all_go_the_last_first_also_after_a_crash() -> None:
+def test_at_the_end_all_go_also_after_a_crash() -> None:
     world, plane = made(ONE, TWO)
     plane.edits.clear()
     world.tell(TABLE, Crash())
     world.shut_down()
-    assert (plane.edits, left(plane), world.codes) == ([DeleteService(TWO), DeleteService(ONE)], (), [0])
+    assert (plane.edits, left(plane), world.codes) == ([DeleteService(ONE), DeleteService(TWO)], (), [0])
 
 
 def test_what_is_not_there_is_not_taken_away() -> None:
