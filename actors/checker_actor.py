@@ -8,7 +8,7 @@ from zlib import crc32
 import msgspec
 
 from actors.core.health import Debounce, Health, observe
-from actors.core.status import OWN, WHOLE, CheckStatus, Verdict
+from actors.core.status import OWN, WHOLE, CheckStatus, PresenceStatus, Verdict
 from actors.messages import Begun, Message, Probed
 from actors.runtime.actor import Context
 
@@ -32,6 +32,7 @@ class CheckerSpec(msgspec.Struct, frozen=True):
 
     ``init`` is the verdict before the first result: unknown, up, down or last. ``options`` are the plugin's own.
     ``user`` and ``group`` are whose programs run that name nobody; empty: as the daemon does.
+    With ``places``, ids of addresses, it rests while none of them is on this machine, and the last verdict stands.
     A plugin that is not shipped has an ``origin`` and an ``edition``, see `plugins.registry.Place`.
     """
 
@@ -60,6 +61,7 @@ class CheckerSpec(msgspec.Struct, frozen=True):
     edition: int = 0
     user: str = ""
     group: str = ""
+    places: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -129,6 +131,7 @@ class CheckerActor:
         "_due",
         "_guarded",
         "_health",
+        "_here",
         "_limit",
         "_probe",
         "_random",
@@ -149,12 +152,15 @@ class CheckerActor:
         self._due = 0.0
         self._limit = 0.0
         self._guarded = False
+        self._here: frozenset[str] = frozenset()
         self.tally = Tally()
 
     def on_start(self) -> None:
         """Say what is known, and spread the first probe over the warm-up by the checker's name."""
         self._publish()
-        self._wait(self._context.now() + _phase(self._spec.id) * self._spec.warmup)
+        for place in self._spec.places:
+            self._context.subscribe(place)
+        self._set_out()
 
     def receive(self, message: Any) -> None:
         """Probe, or judge how a probe ended."""
@@ -169,6 +175,8 @@ class CheckerActor:
                 self._watch_over()
         elif kind is Overdue:
             self._check_limit()
+        elif kind is PresenceStatus:
+            self._attend(message)
 
     def on_stop(self, final: bool) -> None:
         """Run no more probes."""
@@ -199,12 +207,29 @@ class CheckerActor:
         return [
             f"{spec.title}{whom} every {spec.interval:g} s, limit {spec.timeout:g} s",
             f"verdict {self._said()}",
+            *(["it rests: the addresses of its services are not on this machine"] if self._rests else []),
             f"{health.streak} results in a row against it; {spec.debounce.rise} make OK, {spec.debounce.fall} FAILED",
             f"{tally.runs} runs, {tally.failures} failed, {tally.hung} hung; the last took {took:.1f} ms",
             *([f"it has held the event loop {self._probe.holds} times{thread}"] if self._probe.holds else []),
             *([f"{tally.waits} waited for their turn, see checker_concurrency"] if tally.waits else []),
             *(f"{name} {value:g}" for name, value in tally.metrics),
         ]
+
+    @property
+    def _rests(self) -> bool:
+        return bool(self._spec.places) and not self._here
+
+    def _attend(self, status: PresenceStatus) -> None:
+        """Rest when the last address goes: a probe that runs may end. Go on when the first one comes."""
+        rested = self._rests
+        self._here = self._here | {status.source} if status.here else self._here - {status.source}
+        if self._rests:
+            self._context.cancel("due")
+        elif rested:
+            self._set_out()
+
+    def _set_out(self) -> None:
+        self._wait(self._context.now() + _phase(self._spec.id) * self._spec.warmup)
 
     def _begin(self) -> None:
         if self._run:
@@ -279,7 +304,8 @@ class CheckerActor:
 
     def _wait(self, due: float) -> None:
         self._due = due
-        self._context.at("due", due, ProbeNow(), GRAIN)
+        if not self._rests:
+            self._context.at("due", due, ProbeNow(), GRAIN)
 
     def _publish(self) -> None:
         status = self._said()

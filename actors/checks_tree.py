@@ -143,7 +143,8 @@ def _check(checker: Checker, server: RealServer | None, place: Place) -> Checker
 
 def _has_target(checker: Check) -> bool:
     """Whether it needs no server's."""
-    return checker.aims == "never" or (checker.connect_ip is not None and checker.connect_port is not None)
+    is_port_open = checker.connect_port is None and checker.aims != "host"
+    return checker.aims == "never" or (checker.connect_ip is not None and not is_port_open)
 
 
 def _expression(check: Check) -> Expression:

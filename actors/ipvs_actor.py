@@ -1,11 +1,12 @@
 """A virtual server: quorum, sorry server, and a data plane that follows both."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
 import msgspec
 
+from actors.core.drift import reckoned
 from actors.core.quorum import Roster, decided, pools, servers_up, weight_up
 from actors.core.refusals import Refusals
 from actors.core.status import ServerStatus, ServiceStatus
@@ -17,6 +18,9 @@ from actors.runtime.actor import Context
 RECONCILE = 5.0
 """Seconds between two looks at what the plane really holds."""
 
+HEARING = 2.0
+"""Seconds in which all servers should have said something; until they have, servers from before stay as they are."""
+
 FRESH = 2.0
 """Seconds for which figures are not read again, whoever asks."""
 
@@ -24,8 +28,7 @@ FRESH = 2.0
 class ServiceSpec(msgspec.Struct, frozen=True):
     """A virtual server: its roster, and its programs. With ``omega`` a stop counts as losing quorum.
 
-    Without ``heals`` what others change in the plane is told and left. A group (``is_group``) may have other services
-    after a reload: its successor takes away those that it has no more.
+    Without ``heals`` what others change in the plane is told and left.
     """
 
     id: str
@@ -34,17 +37,21 @@ class ServiceSpec(msgspec.Struct, frozen=True):
     quorum_down: Program | None = None
     omega: bool = False
     heals: bool = True
-    is_group: bool = False
 
 
 class Reconcile(Message, frozen=True):
     """It is time to compare the plane with what it should hold."""
 
 
+class Decide(Message, frozen=True):
+    """The servers have been heard, or have had their time."""
+
+
 class IpvsActor:
     """Follows its servers' statuses; the plane is brought to the desired pool by the least edits.
 
-    Nothing is touched before every retained status has been replayed: a restart takes no server out.
+    Nothing is touched before every retained status has been replayed: a restart takes no server out. A pool that
+    has servers from before, from another run or from who declared the service until now, waits for its own to speak.
     """
 
     def __init__(self, context: Context, spec: ServiceSpec, plane: DataPlane) -> None:
@@ -52,11 +59,12 @@ class IpvsActor:
         self._spec = spec
         self._plane = plane
         self._servers: dict[str, ServerStatus] = {}
+        self._silent = {member.id for member in spec.roster.members}
         self._status = context.last if isinstance(context.last, ServiceStatus) else None
         self._announced: bool | None = self._status.quorum if self._status else None
         self._quorum = bool(self._announced)
         self._held: dict[ServiceKey, Pool | None] = {}
-        self._ready = False
+        self._replayed = self._ready = False
         self._error = ""
         self._refusals = Refusals()
         self._drift: dict[ServiceKey, tuple[Edit, ...]] = {}
@@ -68,37 +76,44 @@ class IpvsActor:
         self._complain([error for key in self.keys if (error := self._look(key))])
         for pool in self.held if self._status is None else ():
             self._context.log.info("adopted", service=title(pool.service.key), servers=len(pool.destinations))
-        self._drop(set(self._status.group if self._status else ()) - set(self.keys))
         self._context.subscribe(f"{self._spec.id}/rs/*")
 
     def receive(self, message: Any) -> None:
         """A server has news, or it is time to reconcile."""
         if isinstance(message, ServerStatus):
             self._servers[message.source] = message
+            self._silent.discard(message.source)
             if self._ready:
                 self._context.after("settle", 0.0, Settle())
+            elif self._replayed and not self._is_waiting():
+                self._context.after("decide", 0.0, Decide())
         elif isinstance(message, Replayed):
-            self._ready = True
-            self._settle()
-            self._schedule()
+            self._replayed = True
+            if self._is_waiting():
+                self._context.after("decide", HEARING, Decide())
+            else:
+                self._begin()
+        elif isinstance(message, Decide):
+            self._begin()
         elif isinstance(message, Settle):
             self._settle()
         elif isinstance(message, Reconcile):
             self._reconcile()
 
-    def on_stop(self, final: bool) -> None:
-        """When no successor follows, take the service away; with ``omega`` tell that quorum goes."""
-        if not final:
-            return
-        if self._spec.omega and self._quorum:
-            self._notify("quorum_down", self._spec.quorum_down)
-        self._drop(self.keys)
+    def _begin(self) -> None:
+        self._ready = True
+        self._settle()
+        self._schedule()
 
-    def _drop(self, keys: Iterable[ServiceKey]) -> None:
-        """Take services away, as far as they are there."""
-        for key in sorted(keys):
-            self._look(key)
-            self._complain(self._carry_out(plan(None, self._held.pop(key, None))))
+    def _is_waiting(self) -> bool:
+        """Whether servers are there from before, and own ones have not even said that they know nothing."""
+        return bool(self._silent) and any(pool.destinations for pool in self.held)
+
+    def on_stop(self, final: bool) -> None:
+        """With ``omega`` tell that quorum goes. Whether the service goes too is not for one alone to say: see
+        `actors.services_actor`."""
+        if final and self._spec.omega and self._quorum:
+            self._notify("quorum_down", self._spec.quorum_down)
 
     @property
     def keys(self) -> tuple[ServiceKey, ...]:
@@ -168,22 +183,26 @@ class IpvsActor:
 
     def _bring(self, wanted: Pool, edits: tuple[Edit, ...]) -> list[str]:
         """Carry out what is to be done for one service, and remember what it holds then."""
-        errors = self._carry_out(edits)
-        if errors:
-            unread = self._look(wanted.service.key)
-            return [*errors, unread] if unread else errors
-        self._held[wanted.service.key] = wanted
-        return []
+        key = wanted.service.key
+        refused = self._carry_out(edits)
+        if not refused:
+            self._held[key] = wanted
+            return []
+        believed = self._held.get(key)
+        unread = self._look(key)
+        if not self._spec.heals and key in self._held:
+            self._held[key] = reckoned(believed, self._held.get(key), edits, refused)
+        return [*refused.values(), unread] if unread else [*refused.values()]
 
-    def _carry_out(self, edits: tuple[Edit, ...]) -> list[str]:
-        """Whatever is refused, the others are carried out: but those of a service that cannot be added."""
-        errors: list[str] = []
+    def _carry_out(self, edits: tuple[Edit, ...]) -> dict[Edit, str]:
+        """Those that are refused, and why. The others are carried out: but those of a service that cannot be added."""
+        refused: dict[Edit, str] = {}
         for edit in edits:
             if error := self._attempt(edit):
-                errors.append(error)
+                refused[edit] = error
                 if isinstance(edit, AddService):
                     break
-        return errors
+        return refused
 
     def _attempt(self, edit: Edit) -> str:
         now = self._context.now()
@@ -213,17 +232,17 @@ class IpvsActor:
         self._error = error
 
     def _reconcile(self) -> None:
-        trusted = not self._error
+        trusted = not self._error or not self._spec.heals
         unread = [error for key in self.keys if (error := self._compare(key, trusted))]
         self._settle(unread)
         self._schedule()
 
     def _compare(self, key: ServiceKey, trusted: bool) -> str:
         """Tell what others have changed in a service, if what was believed of it can be ``trusted``."""
-        believed = self._held.get(key)
+        is_known, believed = key in self._held, self._held.get(key)
         if error := self._look(key):
             return error
-        drift = plan(believed, self._held[key]) if trusted else ()
+        drift = plan(believed, self._held[key]) if trusted and is_known else ()
         if drift and drift != self._drift.get(key):
             self.drifts += len(drift)
             deed = "healed" if self._spec.heals else "left"
@@ -257,9 +276,8 @@ class IpvsActor:
     def _publish(self) -> None:
         roster = self._spec.roster
         sorry = roster.sorry is not None and not self._quorum
-        group = self.keys if self._spec.is_group else ()
         up = servers_up(roster, self._servers)
-        status = ServiceStatus(self._spec.id, self._quorum, up, sorry, self._error, group)
+        status = ServiceStatus(self._spec.id, self._quorum, up, sorry, self._error)
         if status != self._status:
             self._status = status
             self._context.publish(status)

@@ -15,8 +15,12 @@ from actors.device_actor import DeviceSpec
 from actors.firewall_actor import FirewallSpec
 from actors.group_actor import GroupSpec
 from actors.ipvs_actor import ServiceSpec
+from actors.ipvs_settings_actor import IpvsSettingsSpec
+from actors.presence_actor import PresenceSpec
 from actors.real_server_actor import RealServerSpec
+from actors.services_actor import ServicesSpec
 from actors.station import VrrpSpec
+from actors.sync_daemon_actor import SyncDaemonSpec
 from actors.tree import Tree
 
 INDENT = 3
@@ -59,6 +63,8 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
             return f"held {when}: {_list(item.address for item in spec.addresses)}"
         case AnnouncerSpec():
             return f"tells the neighbours behind {spec.interface} which addresses are here"
+        case PresenceSpec():
+            return f"tells whether {spec.address} is on this machine"
         case DeviceSpec(device=device):
             return f"the interface {device.name} with {device.mac} on {device.below}"
         case FirewallSpec(rules=rules):
@@ -68,6 +74,12 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
             return f"one role for {_list(spec.members)}"
         case VrrpSpec():
             return _router(spec)
+        case ServicesSpec():
+            return "takes away the services that nobody declares any more"
+        case IpvsSettingsSpec():
+            return "what concerns all services of IPVS"
+        case SyncDaemonSpec():
+            return "tells other machines of IPVS's connections, or is told"
         case str():
             return f"tells of the interface {spec}"
     return "runs programs, in order within each source"

@@ -27,6 +27,7 @@ from actors.group_actor import GroupActor, GroupSpec
 from actors.inside import busiest, explain, figures, internals, network_figures
 from actors.link_actor import LinkActor
 from actors.messages import Died, Stop, Stopped
+from actors.presence_actor import PresenceActor, PresenceSpec
 from actors.runtime.bridge import Bridge, adopted
 from actors.runtime.collector import Collector
 from actors.runtime.engine import Engine
@@ -43,7 +44,7 @@ from plugins import registry
 VRRP, CHECKERS = "vrrp", "checkers"
 
 FOLDERS = {
-    VRRP: ("firewall/", "link/", "address/", "announcer/", "static/", "device/", "group/", "vrrp/"),
+    VRRP: ("firewall/", "link/", "address/", "announcer/", "static/", "device/", "group/", "vrrp/", "presence/"),
     CHECKERS: ("check/",),
 }
 """Whose sources live in which process."""
@@ -52,6 +53,7 @@ KINDS: dict[str, tuple[type, type]] = {
     kind.__name__: (kind, args)
     for kind, args in (
         (LinkActor, tuple[str]),
+        (PresenceActor, tuple[PresenceSpec]),
         (AddressActor, tuple[AddressSpec]),
         (AnnouncerActor, tuple[AnnouncerSpec]),
         (DeviceActor, tuple[DeviceSpec]),

@@ -2,7 +2,9 @@
 
 ``supervisor``
   ``notify``                         runs programs, in order within each source
+  ``presence/ADDRESS``               one for each address without which a service is not looked after (ha_suspend)
   ``check/NAME[@ADDRESS:PORT]``      one for each different check that anybody names
+  ``services``                       takes away the services that nobody declares any more
   ``vs/ADDRESS:PORT:PROTO/rs/…``     one for each real server
   ``vs/ADDRESS:PORT:PROTO``          one for each virtual server
   ``ipvs/settings``                  if the configuration sets what concerns IPVS as a whole
@@ -32,9 +34,11 @@ from actors.core.table import Destination, Service, ServiceKey, Tunnel, endpoint
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.ipvs_tree import ipvs_settings, sync_daemon
 from actors.notify_actor import FAREWELL, NotifyActor
+from actors.presence_tree import presences, resting
 from actors.process import CHECKERS, FOLDERS, VRRP
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.routers import program, routers
+from actors.services_actor import ServicesActor, ServicesSpec
 from loader.model import Config, Identity, RealServer, VirtualServer
 from plugins.registry import Place
 
@@ -67,8 +71,10 @@ def grow(
     vrrp = routers(config, checks.follow, default)
     children = (
         Child("notify", NotifyActor, (), ("spawner",), policy=VITAL, stop_limit=FAREWELL + 1.0),
-        *(checking(spec) for spec in checks.specs.values()),
+        *presences(config),
+        *(checking(spec) for spec in resting(config, checks.specs, servers, vrrp).values()),
         *ipvs_settings(config),
+        *_table(config),
         *(child for group in servers for child in group),
         *(_service(service, default, heals) for service in config.virtual_servers if any(_keys(service))),
         *vrrp,
@@ -137,6 +143,12 @@ def _keys(service: VirtualServer) -> tuple[ServiceKey, ...]:
     )
 
 
+def _table(config: Config) -> tuple[Child, ...]:
+    """Who sees to it that no service stays which nobody declares."""
+    keys = tuple(key for service in config.virtual_servers for key in _keys(service))
+    return (Child("services", ServicesActor, (ServicesSpec("services", keys),), ("plane",)),) if keys else ()
+
+
 def _service(service: VirtualServer, default: Identity, heals: bool) -> Child:
     first, *more = _keys(service)
     roster = Roster(
@@ -154,7 +166,7 @@ def _service(service: VirtualServer, default: Identity, heals: bool) -> Child:
         tuple(more),
     )
     up, down = program(service.quorum_up, default), program(service.quorum_down, default)
-    spec = ServiceSpec(service_id(service), roster, up, down, service.omega, heals, bool(service.group))
+    spec = ServiceSpec(service_id(service), roster, up, down, service.omega, heals)
     return Child(spec.id, IpvsActor, (spec,), ("plane",))
 
 

@@ -192,7 +192,7 @@ class Assembly:
         fields = self._meaning(draft, text, defs)
         is_good = not any(problem.severity is Severity.ERROR for problem in draft.problems)
         value = plan.built(**fields, at=at) if is_good and plan.built else None
-        return Entry(value, identities(draft, fields), tuple(draft.problems), tuple(references(draft)))
+        return Entry(value, identities(draft, fields), tuple(draft.problems), tuple(references(draft, fields)))
 
     def _meaning(self, draft: Draft, text: str, defs: GlobalDefs) -> dict[str, Any]:
         """The fields of a block, by the rules of its kind."""

@@ -12,7 +12,8 @@ class Reference(NamedTuple):
     """A name in a block: its statement, in the text that begins at ``inside`` (of ``file`` if set).
 
     ``kind`` is what it names, and ``nth`` which of the same names in the statement it is. ``alone``: the block has no
-    address that could complete a checker's own. ``whole``: the statement is the block itself.
+    address that could complete a checker's own, ``portless``: it has an address and no port. ``whole``: the statement
+    is the block itself.
     ``member``: an instance is put into the group that names it.
     """
 
@@ -25,6 +26,7 @@ class Reference(NamedTuple):
     nth: int = 0
     whole: bool = False
     member: bool = True
+    portless: bool = False
 
 
 class Identity(NamedTuple):

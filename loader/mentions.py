@@ -36,14 +36,13 @@ def _of_router(draft: Draft, fields: Mapping[str, Any]) -> Iterator[Identity]:
         yield Identity(("use_vmac", vmac), f"the interface {shown(vmac)} is taken{hint}", draft.where("use_vmac"))
 
 
-def references(draft: Draft) -> Iterator[Reference]:
+def references(draft: Draft, fields: Mapping[str, Any]) -> Iterator[Reference]:
     """The names in a block: a group's members, and the checkers of real servers, instances and groups."""
     yield from _combined(draft, 0, "")
+    built = iter(fields.get("real_servers", ()))  # each that has an address
     for server in draft.values.get("real_servers", ()):
-        for own in server.values.get(f"{INLINE}{KEYWORD}", ()):
-            yield from _combined(own, server.head.inside + own.head.inside, server.head.file)
-        for name in server.values.get("checkers", ()):
-            yield Reference(name, server.body.places["checkers"], server.head.inside, server.head.file)
+        portless = "address" in server.values and not next(built).port
+        yield from (reference._replace(portless=portless) for reference in _of_server(server))
     if name := draft.values.get("group"):
         yield Reference(name, draft.head, 0, "", "virtual_server_group", whole=True)
     members: list[str] = []
@@ -56,6 +55,14 @@ def references(draft: Draft) -> Iterator[Reference]:
             yield Reference(row.values["name"], draft.body.places["checkers"], 0, "", alone=True)
     for key, name in _interfaces(draft):
         yield Reference(name, draft.body.places[key], 0, "", INTERFACE, whole=key == "addresses")
+
+
+def _of_server(server: Draft) -> Iterator[Reference]:
+    """The checkers that a real server names."""
+    for own in server.values.get(f"{INLINE}{KEYWORD}", ()):
+        yield from _combined(own, server.head.inside + own.head.inside, server.head.file)
+    for name in server.values.get("checkers", ()):
+        yield Reference(name, server.body.places["checkers"], server.head.inside, server.head.file)
 
 
 def _combined(draft: Draft, inside: int, file: str) -> Iterator[Reference]:

@@ -242,6 +242,7 @@ class VirtualServer(ServerSettings):
     quorum_up: Script | None = option("script", None, help="run when quorum is gained")
     quorum_down: Script | None = option("script", None, help="run when quorum is lost")
     sorry_server: SorryServer | None = beside("sorry_server", SorryServer, help="serves when quorum is lost")
+    ha_suspend: bool = option("bool", False, bare=True, help="its checks rest while its address is not on this machine")
     omega: bool = option("bool", False, bare=True, help="at stop, run the notifications of going down")
     real_servers: tuple[RealServer, ...] = nested("real_server", RealServer, help="a server of the pool")
     entries: tuple[Entry, ...] = derived(())

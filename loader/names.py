@@ -12,6 +12,10 @@ from loader.model import Checker, VrrpInstance, VrrpSyncGroup
 
 CHECKER, INSTANCE, GROUP, POOL = "checker", "vrrp_instance", "vrrp_sync_group", "virtual_server_group"
 
+PORT = "connect_port"
+TARGETS = {"always": ("connect_ip", PORT), "host": ("connect_ip",)}
+"""What a checker needs to have a target of its own."""
+
 
 def _within(statement: Statement, name: str) -> Iterator[Mark]:
     """Where a name stands inside the words of a statement."""
@@ -130,19 +134,27 @@ class Names:
                 self.problems.append(warning(message, self._heading(self._declared[INSTANCE][each.name]), hint))
 
     def aim(self, known: Mapping[str, Checker]) -> None:
-        """A router has no address that a checker could take: it has to bring its own. Nobody can wait for himself."""
+        """A router has no address that a checker could take, and some servers no port: it has to bring its own. Nobody
+        can wait for himself."""
         circles = set(circular(known))
         for name in sorted(circles):
             message = f"the checker {shown(name)} would follow itself"
             self.problems.append(error(message, self._heading(self._declared[CHECKER][name])))
-        for reference, block in self._references:
-            if not reference.alone or circles:
-                continue
-            for each in behind(reference.name, known):
-                if each.aims == "always" and (each.connect_ip is None or each.connect_port is None):
-                    message = f"the checker {shown(each.name)} has no target of its own"
-                    hint = "give it connect_ip and connect_port"
-                    self.problems.append(error(message, self._spot(reference, block), hint))
+        for reference, block in self._references if not circles else ():
+            if reference.alone or reference.portless:
+                for each in behind(reference.name, known):
+                    self._reach(each, reference, block)
+
+    def _reach(self, checker: Checker, reference: Reference, block: Statement) -> None:
+        """What a checker lacks of a target where nobody else has it."""
+        lacks = [word for word in TARGETS.get(checker.aims, ()) if getattr(checker, word) is None]
+        if lacks and reference.alone:
+            message = f"the checker {shown(checker.name)} has no target of its own"
+            hint = f"give it {' and '.join(TARGETS[checker.aims])}"
+            self.problems.append(error(message, self._spot(reference, block), hint))
+        elif PORT in lacks and reference.portless:
+            message = f"the checker {shown(checker.name)} has no port here: the server has none"
+            self.problems.append(warning(message, self._spot(reference, block), f"give it {PORT}"))
 
     def _twice(self, message: str, mark: Mark, first: Mark, note: str = "first declared here") -> None:
         self.problems.append(error(message, mark, related=((note, first),)))

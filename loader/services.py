@@ -1,6 +1,6 @@
 """The rules of a ``virtual_server`` and of its servers: what is inherited, what cannot be, what is put right. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from loader.diagnostics import Problem, error, shown, warning
@@ -78,6 +78,8 @@ def _protocol(draft: Draft, fields: dict[str, Any]) -> None:
         if draft.says("protocol"):
             draft.warn("protocol", "a firewall mark has no protocol: ignored")
         fields["protocol"] = ""
+        if fields.get("ha_suspend"):
+            draft.warn("ha_suspend", "a firewall mark has no address: its checks never rest")
         return
     if not draft.says("protocol"):
         draft.warn("protocol", "no protocol: TCP is taken", "add protocol TCP")
@@ -181,6 +183,7 @@ def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], pl
         wrong = [error(text, server.where("method")) for text in _forward(own)]
         values = inherited | own
         wrong += _server_problems(server, values, fields)
+        wrong += () if values["port"] else _portless(server)
         key = values["address"], values["port"]
         if key in seen:
             message = f"real_server {key[0]} {key[1]} is in this virtual_server already"
@@ -189,6 +192,15 @@ def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], pl
         seen.setdefault(key, server)
         built.append(RealServer(**values, at=place(server.head)))
     return tuple(built)
+
+
+def _portless(server: Draft) -> Iterable[Problem]:
+    """The checks of its own that a server without a port leaves without one."""
+    for key in sorted(key for key in server.values if key.startswith(INLINE)):
+        for each in server.values[key]:
+            if each.plan.aims == "always" and not each.says("connect_port"):
+                message = f"{each.plan.title} has no port here: the server has none"
+                yield server.out(warning(message, each.heading(), "give it connect_port"))
 
 
 def _server_problems(server: Draft, values: dict[str, Any], service: dict[str, Any]) -> list[Problem]:

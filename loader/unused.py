@@ -59,7 +59,6 @@ _SERVICE = {
     _MAIL: "smtp_alert",
     _SNMP: "snmp_name",
     "the kernel sets it itself": "hashed",
-    "servers are checked wherever the address is": "ha_suspend",
 }
 
 _ROOT = {"the kernel tells of links": "linkbeat_interfaces"}

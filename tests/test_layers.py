@@ -19,7 +19,7 @@ EVERYTHING = ("*",)
 
 WIRING = ("main", "daemon", "configuration", "tree", "picture", "snapshot", "probing", "routers", "addressing")
 WIRING += ("census", "doors", "fleet", "process", "ports", "inside", "substitute", "catalogue")
-WIRING += ("ipvs_tree", "ipvs_view", "checks_tree")
+WIRING += ("ipvs_tree", "ipvs_view", "checks_tree", "presence_tree")
 ASSEMBLY = tuple(f"actors.{name}" for name in WIRING)
 """See everything, and are seen by each other alone."""
 

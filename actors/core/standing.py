@@ -11,6 +11,7 @@ from actors.core.status import (
     IpvsStatus,
     LinkStatus,
     Phase,
+    PresenceStatus,
     ServerStatus,
     ServiceStatus,
     VrrpStatus,
@@ -40,6 +41,8 @@ def standing(status: AnyStatus | None) -> tuple[str, str]:
             return "held" if status.held else "released", status.fault
         case IpvsStatus():
             return "FAULT" if status.fault else status.state, status.fault
+        case PresenceStatus():
+            return "here" if status.here else "elsewhere", ""
         case LinkStatus():
             return "up" if status.up else "down", ""
     return "", ""

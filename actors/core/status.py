@@ -76,13 +76,12 @@ class ServerStatus(Status, frozen=True):
 
 class ServiceStatus(Status, frozen=True):
     """A virtual server: whether it has quorum, its servers that are up, whether the sorry server serves, and what the
-    data plane refuses. Of a group also its services: a successor takes away those that are not its own."""
+    data plane refuses."""
 
     quorum: bool
     servers_up: int
     sorry: bool
     error: str = ""
-    group: tuple[ServiceKey, ...] = ()
 
 
 class ChildStatus(Status, frozen=True):
@@ -135,6 +134,12 @@ class LinkStatus(Status, frozen=True):
         return next((a for a in own if family == 4 or a.startswith("fe80:")), "")
 
 
+class PresenceStatus(Status, frozen=True):
+    """An address: whether any interface of this machine has it, and it can be used."""
+
+    here: bool
+
+
 class AddressStatus(Status, frozen=True):
     """The virtual addresses of a router: whether they are held, what keeps them from being, and those that are there.
 
@@ -166,6 +171,14 @@ class IpvsStatus(Status, frozen=True):
     fault: str = ""
 
 
+class TableStatus(Status, frozen=True):
+    """The services that are to be in the data plane, those that should be gone and cannot be taken away among them,
+    and what keeps these there."""
+
+    services: tuple[ServiceKey, ...] = ()
+    fault: str = ""
+
+
 AnyStatus = (
     CheckStatus
     | ServerStatus
@@ -177,4 +190,6 @@ AnyStatus = (
     | AddressStatus
     | DeviceStatus
     | IpvsStatus
+    | TableStatus
+    | PresenceStatus
 )

@@ -98,6 +98,12 @@ class Links(Protocol):
     def unwatch(self, interface: str) -> None:
         """No more."""
 
+    def seek(self, address: str, changed: Callable[[bool], None]) -> None:
+        """Have ``changed`` told on the event loop whether any interface has the address, now and with each change."""
+
+    def unseek(self, address: str) -> None:
+        """No more."""
+
 
 class Device(msgspec.Struct, frozen=True):
     """An interface of a virtual router's own, with the router's MAC, on top of the interface ``below``."""

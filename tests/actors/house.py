@@ -22,6 +22,7 @@ class Kernel:
             name: LinkEvent(name, True, MACS[name], (f"10.0.{place}.1",)) for place, name in enumerate(interfaces)
         }
         self.watchers: dict[str, Callable[[LinkEvent], None]] = {}
+        self.seekers: dict[str, Callable[[bool], None]] = {}
         self.work: list[tuple[str, str]] = []
         self.refused: set[str] = set()
         self.mute = False
@@ -56,8 +57,12 @@ class Kernel:
 
     def become(self, event: LinkEvent) -> None:
         """An interface has changed, or come."""
+        before = {address for address in self.seekers if self.has(address)}
         self.links[event.interface] = event
         self.tell(event.interface)
+        for address, changed in self.seekers.items():
+            if self.has(address) is not (address in before):
+                changed(self.has(address))
 
     def tell(self, interface: str) -> None:
         """Tell of an interface."""
@@ -72,6 +77,19 @@ class Kernel:
     def unwatch(self, interface: str) -> None:
         """As `Links.unwatch`."""
         del self.watchers[interface]
+
+    def has(self, address: str) -> bool:
+        """Whether any interface has the address."""
+        return any(address in link.addresses for link in self.links.values())
+
+    def seek(self, address: str, changed: Callable[[bool], None]) -> None:
+        """As `Links.seek`."""
+        self.seekers[address] = changed
+        changed(self.has(address))
+
+    def unseek(self, address: str) -> None:
+        """As `Links.unseek`."""
+        del self.seekers[address]
 
     def on(self, interface: str) -> set[str]:
         """The addresses of an interface, less those from the beginning."""

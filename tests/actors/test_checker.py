@@ -9,7 +9,7 @@ import pytest
 from actors.checker_actor import GRAIN, REVERSED, CheckerActor, CheckerSpec, ProbeNow
 from actors.children import Child
 from actors.core.health import Debounce
-from actors.core.status import CheckStatus, ChildStatus, Phase, Verdict
+from actors.core.status import CheckStatus, ChildStatus, Phase, PresenceStatus, Verdict
 from actors.messages import Begun, Crash, Probed
 from actors.supervisor_actor import Reload
 from tests.world import Listener, World
@@ -107,6 +107,64 @@ class Checked(World):
         """Let time pass until the script has been used up."""
         while self.script:
             self.advance(0.25)
+
+
+HERE, ELSEWHERE = (f"presence/10.0.0.{turn}" for turn in (1, 2))
+
+
+class TestRest:
+    def world(self, *script: Any, **settings: Any) -> Checked:
+        world = Checked(*script, places=(HERE, ELSEWHERE), interval=2.0, **settings)
+        places = (Child(id, Listener, ([],)) for id in (HERE, ELSEWHERE))
+        world.tell("supervisor", Reload((*world.children, *places)))
+        return world
+
+    def say(self, world: Checked, **here: bool) -> None:
+        for place, is_here in here.items():
+            context = world.system.find({"one": HERE, "two": ELSEWHERE}[place])
+            assert context is not None
+            context.publish(PresenceStatus(context.id, is_here))
+        world.settle()
+
+    def test_nothing_is_probed_before_an_address_is_known_to_be_here(self) -> None:
+        world = self.world()
+        world.advance(10.0)
+        self.say(world, one=False, two=False)
+        world.advance(10.0)
+        assert (world.begun, world.verdicts()) == ([], "U")
+        assert "it rests: the addresses of its services are not on this machine" in world.actor(ID).explain()
+        self.say(world, two=True)
+        world.advance(3.0)
+        assert (world.begun, world.verdicts()) == ([20.0, 22.0], "UO")
+        assert not any("rests" in line for line in world.actor(ID).explain())
+
+    def test_the_verdict_stands_from_when_the_last_address_goes_until_one_is_back(self) -> None:
+        world = self.world("+", "no", "no", "no")
+        self.say(world, one=True, two=True)
+        world.advance(1.0)
+        self.say(world, one=False)
+        world.advance(1.5)
+        assert world.begun == [0.0, 2.0]
+        self.say(world, two=False)
+        world.advance(30.0)
+        assert (world.begun, world.verdicts()) == ([0.0, 2.0], "UO")
+        self.say(world, one=True)
+        world.advance(3.0)
+        assert (world.begun[2:], world.verdicts()) == ([32.5, 34.5], "UOF")
+
+    def test_a_probe_that_runs_when_the_address_goes_may_end_and_is_the_last(self) -> None:
+        world = self.world(("+", 0.5))
+        self.say(world, one=True)
+        world.advance(0.1)
+        self.say(world, one=False)
+        world.advance(30.0)
+        assert (world.begun, world.verdicts()) == ([0.0], "UO")
+
+    def test_an_operator_may_have_it_probe_all_the_same(self) -> None:
+        world = self.world()
+        world.tell(ID, ProbeNow())
+        world.advance(30.0)
+        assert (world.begun, world.verdicts()) == ([0.0], "UO")
 
 
 class TestWhen:

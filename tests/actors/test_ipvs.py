@@ -25,11 +25,12 @@ from actors.core.table import (
     Service,
     ServiceKey,
 )
-from actors.ipvs_actor import FRESH, RECONCILE, IpvsActor, Reconcile, ServiceSpec
-from actors.messages import Crash, Program, Replayed, Stop
+from actors.ipvs_actor import FRESH, HEARING, RECONCILE, IpvsActor, Reconcile, ServiceSpec
+from actors.messages import Crash, Program, Replayed, Revive, Stop
 from actors.planes import PlaneError
 from actors.planes.memory import MemoryPlane
 from actors.real_server_actor import RealServerActor, RealServerSpec
+from actors.services_actor import ServicesActor, ServicesSpec
 from actors.supervisor_actor import Reload
 from tests.world import Bench, Listener, World, events
 
@@ -48,6 +49,13 @@ def rs(name: str) -> str:
 
 def place(name: str, weight: int = 1) -> Destination:
     return Destination(f"10.0.1.{ord(name) - ord('a') + 1}", 80, weight)
+
+
+def whole(roster: Roster) -> Child:
+    """Who takes services away."""
+    return Child(
+        "services", ServicesActor, (ServicesSpec("services", tuple(s.key for s in roster.services)),), ("plane",)
+    )
 
 
 class Table(MemoryPlane):
@@ -109,9 +117,10 @@ class Service_(World):  # noqa: N801 - Service is a value of the table
         self, *names: str, omega: bool = False, heals: bool = True, service: Service = SERVICE, **settings: Any
     ) -> tuple[Child, ...]:
         members = tuple(Member(rs(name[0]), place(name[0]), name.endswith("!")) for name in names)
-        spec = ServiceSpec(ID, Roster(service, members, **settings), UP, DOWN, omega, heals, "more" in settings)
+        spec = ServiceSpec(ID, Roster(service, members, **settings), UP, DOWN, omega, heals)
         servers = (Child(rs(name), Listener, ([],)) for name in "abc")
-        return (Child("notify", Listener, (self.programs,)), *servers, Child(ID, IpvsActor, (spec,), ("plane",)))
+        notify = Child("notify", Listener, (self.programs,))
+        return (notify, whole(spec.roster), *servers, Child(ID, IpvsActor, (spec,), ("plane",)))
 
     def say(self, weight: int = 1, **verdicts: Verdict) -> None:
         """Servers speak; nobody has decided yet."""
@@ -377,6 +386,48 @@ class TestDrift:
         world.advance(LONG)
         assert (world.actor(ID).explain()[-1], world.pool) == (f"  {rs('b')}: FAILED, weight 1", "a:1")
 
+    def test_where_it_is_left_an_edit_of_ours_that_is_refused_heals_nothing_of_it(self) -> None:
+        table = Table()
+        world = Service_("a", "b", "c", table=table, heals=False)
+        world.decide(a=OK, b=OK)
+        table.apply(DeleteDestination(KEY, place("a")))
+        world.advance(LONG)
+        table.refuse = lambda edit: _short(edit).startswith("add c")
+        world.decide(c=OK, b=FAILED)
+        assert (world.pool, world.status(ID)) == ("", ServiceStatus(ID, True, 2, False, "refused AddDestination"))
+        world.advance(5 * LONG)
+        assert (world.pool, world.actor(ID).drifts) == ("", 1)
+        table.refuse = lambda edit: False
+        world.advance(60.0)
+        assert (world.pool, world.status(ID)) == ("c:1", ServiceStatus(ID, True, 2, False))
+        left = "others have changed it: adding real server 10.0.1.1:80 to 10.0.0.1:80:tcp would put that right"
+        assert world.actor(ID).explain()[-1] == left
+
+    def test_where_it_is_left_the_server_that_news_concern_becomes_what_they_say(self) -> None:
+        world = Service_("a", "b!", "c", heals=False)
+        world.decide(a=OK, b=OK)
+        for edit in (DeleteDestination(KEY, place("b")), AddDestination(KEY, place("c", 9))):
+            world.table.apply(edit)
+        world.advance(LONG)
+        world.decide(c=OK, b=FAILED)
+        world.advance(2.0)
+        assert (world.pool, world.status(ID)) == ("a:1 b:0 c:1", ServiceStatus(ID, True, 2, False))
+        world.table.apply(DeleteDestination(KEY, place("c")))
+        world.decide(c=FAILED)
+        world.advance(LONG)
+        assert (world.pool, world.actor(ID).explain()[-1]) == ("a:1 b:0", f"  {rs('c')}: FAILED, weight 1")
+
+    def test_where_it_is_left_what_could_not_be_read_at_the_start_is_ours_once_it_can(self) -> None:
+        table = Table()
+        for edit in (AddService(SERVICE), AddDestination(KEY, place("b"))):
+            table.apply(edit)
+        table.blind = True
+        world = Service_("a", table=table, heals=False)
+        world.decide(a=OK)
+        table.blind = False
+        world.advance(LONG)
+        assert (world.pool, world.actor(ID).drifts) == ("a:1", 0)
+
     def test_the_same_change_by_others_is_told_each_time_it_is_healed(self) -> None:
         world = Service_("a")
         world.decide(a=OK)
@@ -430,6 +481,22 @@ class TestLives:
         world.tell(ID, Crash())
         world.advance(10.0)
         assert "adopted" not in capsys.readouterr().out
+
+    def test_servers_from_before_stay_until_the_own_ones_have_spoken_or_had_their_time(self) -> None:
+        table = Table()
+        for edit in (AddService(SERVICE), AddDestination(KEY, place("a")), AddDestination(KEY, place("b"))):
+            table.apply(edit)
+        table.edits.clear()
+        world = Service_("a", "b", table=table)
+        world.decide(a=OK)
+        assert (world.pool, world.status(ID)) == ("a:1 b:1", None)
+        world.decide(b=UNKNOWN)
+        assert (world.pool, world.status(ID)) == ("a:1", ServiceStatus(ID, True, 1, False))
+        table.apply(AddDestination(KEY, place("b")))
+        world = Service_("a", "b", table=table)
+        world.decide(b=OK)
+        world.advance(HEARING)
+        assert (world.pool, world.status(ID)) == ("b:1", ServiceStatus(ID, True, 1, False))
 
     def test_a_restart_touches_nothing_announces_nothing_and_publishes_nothing(self) -> None:
         world = Service_("a", "b", sorry=Sorry(SPARE))
@@ -540,6 +607,7 @@ class RandomWalk(RuleBasedStateMachine):
         members = tuple(Member(rs(n), place(n, self.weights[n]), bool(self.mark)) for n in self.members)
         self.roster = Roster(SERVICE, members, self.sorry, self.rule)
         return (
+            whole(self.roster),
             *(Child(f"check/{name}", Listener, ([],)) for name in "abc"),
             *(
                 Child(rs(n), RealServerActor, (RealServerSpec(rs(n), self.weights[n], (f"check/{n}",)),))
@@ -619,8 +687,11 @@ TestRandomWalk = RandomWalk.TestCase
 TestRandomWalk.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 
-def test_a_stop_by_hand_removes_the_service_and_a_revival_brings_it_back() -> None:
-    world = Service_("a")
-    world.decide(a=OK)
+def test_a_stop_by_hand_leaves_the_service_and_a_revival_goes_on_with_it() -> None:
+    world = Service_("a", "b")
+    world.decide(a=OK, b=OK)
     world.tell(ID, Stop())
-    assert world.pool == "none"
+    world.decide(a=FAILED)
+    assert world.pool == "a:1 b:1"
+    world.tell("supervisor", Revive(ID))
+    assert world.pool == "b:1"

@@ -29,6 +29,7 @@ def test_every_child_says_what_it_does_and_the_usual_fate_stands_on_top() -> Non
         "; 5 times in 60 s, then the program ends",
         "├─ check/web                          RT_HTTP_GET every 2.5 s, on the event loop",
         "├─ check/port@10.0.1.1:80             TH_TCP_CHECK every 60 s, in a thread of its own",
+        "├─ services                           takes away the services that nobody declares any more",
         "├─ vs/10.0.0.1:80:tcp/rs/10.0.1.1:80  weight 1 while OK: web and port",
         "├─ vs/10.0.0.1:80:tcp/rs/10.0.1.2:80  weight 3 always",
         "└─ vs/10.0.0.1:80:tcp                 wlc, quorum 2 of 4, sorry server 10.0.9.9:80",

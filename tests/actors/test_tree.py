@@ -17,6 +17,7 @@ from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.messages import Program
 from actors.notify_actor import FAREWELL, NotifyActor
 from actors.real_server_actor import RealServerActor, RealServerSpec
+from actors.services_actor import ServicesActor, ServicesSpec
 from actors.tree import endpoint, grow, service_id
 from loader.model import (
     Checker,
@@ -79,6 +80,7 @@ class TestWho:
             ("notify", NotifyActor),
             ("check/web@10.0.1.1:80", CheckerActor),
             ("check/web@10.0.1.2:80", CheckerActor),
+            ("services", ServicesActor),
             ("vs/10.0.0.1:80:tcp/rs/10.0.1.1:80", RealServerActor),
             ("vs/10.0.0.1:80:tcp/rs/10.0.1.2:80", RealServerActor),
             ("vs/10.0.0.1:443:tcp/rs/10.0.1.1:80", RealServerActor),
@@ -228,6 +230,7 @@ def test_every_field_of_a_service_arrives() -> None:
     )
     check = ("check/web@10.0.1.1:80",)
     assert grow(config(whole)).children[2:] == (
+        Child("services", ServicesActor, (ServicesSpec("services", (roster.service.key,)),), ("plane",)),
         Child(first, RealServerActor, (RealServerSpec(first, 3, check, True, True, run["up"]),)),
         Child(second, RealServerActor, (RealServerSpec(second, 1, (), False, True, None, run["down"]),)),
         Child(

@@ -18,15 +18,19 @@ from actors.core.status import (
     IpvsStatus,
     LinkStatus,
     Phase,
+    PresenceStatus,
     ServerStatus,
     ServiceStatus,
     Status,
+    TableStatus,
     Verdict,
     VrrpStatus,
 )
 from actors.core.table import ServiceKey
-from actors.ipvs_actor import Reconcile
+from actors.ipvs_actor import Decide, Reconcile
 from actors.ipvs_settings_actor import LookAtSettings
+from actors.presence_actor import PresenceNews
+from actors.services_actor import ClearAway
 from actors.supervisor_actor import Calm, StopOverdue
 from actors.sync_daemon_actor import LookAtDaemons
 
@@ -37,12 +41,13 @@ STATUSES: list[Any] = [
     CheckStatus("check/web", Verdict.OK, "by itself", weight=253),
     ServerStatus("vs/[::1]:80:tcp/rs/[::2]:80", Verdict.FAILED, 3, "check/web: FAILED, refused"),
     ServiceStatus("vs/fwmark:7", quorum=False, servers_up=0, sorry=True, error="no such device"),
-    ServiceStatus("vs/group:web:tcp", True, 1, False, group=(ServiceKey(4, "10.0.0.1", 80, "tcp"),)),
+    TableStatus("services", (ServiceKey(4, "10.0.0.1", 80, "tcp"), ServiceKey(6, fwmark=7)), "not permitted"),
     ChildStatus("child/check/web", Phase.PARKED, 6, "ValueError: ü"),
     VrrpStatus("vrrp/VI_1", "MASTER", 150, "no advert for 3.61 s"),
     VrrpStatus("vrrp/VI_1", "BACKUP", 150, "started", ready=True, fault="interface eth0 is down"),
     GroupStatus("group/G1", "MASTER", "all members would lead"),
     LinkStatus("link/eth0", True, "02:00:00:00:00:01", ("10.0.0.1", "fe80::1")),
+    PresenceStatus("presence/10.0.0.100", True),
     DeviceStatus("device/VI_1", 7, "no such device"),
     IpvsStatus("ipvs/settings", "tcp 10 s", (900, 120, 300), "not permitted"),
     AddressStatus("address/VI_1", False, "adding 10.0.0.100/24 to eth0: no"),
@@ -75,6 +80,9 @@ MESSAGES: list[Any] = [
     ProbeNow(),
     Overdue(),
     Reconcile(),
+    Decide(),
+    ClearAway(),
+    PresenceNews(True),
     LookAtDaemons(),
     LookAtSettings(),
     StopOverdue("check/web", 7),

@@ -30,7 +30,8 @@ HTTP = {
     ],
 }
 TCP = {"keyword": "TCP_CHECK"}
-BLOCKS = {block.keyword: block for block in (msgspec.convert(raw, Block) for raw in (HTTP, TCP))}
+PING = {"keyword": "PING_CHECK", "aims": "host"}
+BLOCKS = {block.keyword: block for block in (msgspec.convert(raw, Block) for raw in (HTTP, TCP, PING))}
 
 
 class Memory:

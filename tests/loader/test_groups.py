@@ -89,6 +89,36 @@ def test_a_service_is_in_one_place_alone_and_both_are_told() -> None:
     assert complaints(groups + SERVICE + udp) == []
 
 
+def portless(inside: str, head: str = "group web") -> list[str]:
+    """What is said of a server without a port that is checked like this."""
+    named = "RT_TCP_CHECK own {\nconnect_port 80\n}\nRT_TCP_CHECK any {\n}\nRT_PING_CHECK ping {\n}\n"
+    others = "virtual_server 10.0.9.1 80 {\nprotocol TCP\nreal_server 10.0.1.1 {\ncheckers own any ping\n}\n}\n"
+    service = (
+        f"virtual_server {head} {{\nprotocol TCP\npersistence_timeout\nreal_server 10.0.1.1 {{\n{inside}\n}}\n}}\n"
+    )
+    return complaints(f"virtual_server_group web {{\n10.0.0.1 80\n}}\n{service}{named}{others}")
+
+
+def test_checks_rest_with_the_address_of_their_service_which_a_mark_has_not() -> None:
+    assert [service(said).ha_suspend for said in ("", "ha_suspend")] == [False, True]
+    text = "virtual_server fwmark 7 {\nprotocol TCP\nha_suspend\nreal_server 10.0.1.1 80 { }\n}\n"
+    assert complaints(text)[-1] == "3:1 warning: a firewall mark has no address: its checks never rest"
+
+
+@pytest.mark.parametrize("head", ["group web", "10.0.0.2", "fwmark 7"])
+@pytest.mark.parametrize(
+    ("inside", "said"),
+    [
+        ("TCP_CHECK {\n}", "8:1 warning: TCP_CHECK has no port here: the server has none"),
+        ("checkers own ping any", "8:19 warning: the checker 'any' has no port here: the server has none"),
+        ("TCP_CHECK {\nconnect_port 80\n}\nPING_CHECK {\n}\ncheckers own", ""),
+    ],
+)
+def test_a_server_without_a_port_needs_checkers_that_have_one_or_need_none(head: str, inside: str, said: str) -> None:
+    told = [line for line in portless(inside, head) if "port here" in line]
+    assert told == ([said] if said else [])
+
+
 @pytest.mark.parametrize(
     ("said", "method", "tunnel"),
     [

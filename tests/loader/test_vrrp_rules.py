@@ -254,6 +254,13 @@ def test_a_checker_that_a_real_server_completes_is_of_no_use_to_a_router(options
     assert (found, said) == (None, ["error: the checker 'web' has no target of its own"])
 
 
+def test_what_needs_a_host_alone_needs_no_port_for_a_router() -> None:
+    checker = "RT_PING_CHECK web {\nconnect_ip 10.0.9.1\n}\n"
+    assert judged(f"{FOUR}checkers web", checker)[1] == []
+    found, said = judged(f"{FOUR}checkers web", checker.replace("connect_ip 10.0.9.1", "connect_port 80"))
+    assert (found, said) == (None, ["error: the checker 'web' has no target of its own"])
+
+
 def test_a_checker_that_only_a_group_names_is_run() -> None:
     checker = "RT_TCP_CHECK web {\nconnect_ip 10.0.9.1\nconnect_port 80\n}\n"
     group = "vrrp_sync_group g {\ngroup a b\ncheckers web\n}\n"

@@ -62,6 +62,10 @@ class Inside:
         """The next news of a link."""
         return msgspec.convert(self._next("link", 1)[0], LinkEvent)
 
+    def places(self, count: int) -> list[bool]:
+        """The next news of whether an address is here."""
+        return [bool(told) for told in self._next("place", count)]
+
     def link_until(self, wanted: LinkEvent) -> list[LinkEvent]:
         """The news of a link up to the one that is wanted."""
         news = [self.link()]
@@ -141,6 +145,12 @@ class Stage:
 
     def watch(self, interface: str) -> None:
         self._links.watch(interface, lambda event: say("link", event))
+
+    def seek(self, address: str) -> None:
+        self._links.seek(address, lambda here: say("place", here))
+
+    def unseek(self, address: str) -> None:
+        self._links.unseek(address)
 
     def narrow(self) -> None:
         """From now on with so small a buffer for news that it overflows soon."""

@@ -199,3 +199,21 @@ def test_where_ipv6_is_off_the_kernel_says_so(host: Host, planes: Inside) -> Non
 def batch(host: Host, commands: str) -> None:
     """Commands of ``ip``, all in one go."""
     subprocess.run(["ip", "-n", host.name, "-batch", "-"], input=commands, text=True, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "fd00::7"])
+def test_an_address_is_found_on_whatever_interface_it_comes_and_goes(host: Host, planes: Inside, address: str) -> None:
+    planes.do("seek", address)
+    assert planes.places(1) == [False]
+    for interface in ("eth0", "lo"):
+        item = (Address(address, 32 if ":" not in address else 128, interface),)
+        planes.do("add", interface, item)
+        assert planes.places(1) == [True]
+        planes.do("add", "lo", (Address("192.0.2.8", 32, "lo"),))
+        planes.do("remove", interface, item)
+        assert planes.places(1) == [False]
+    planes.do("unseek", address)
+    planes.do("add", "lo", (Address(address, 32 if ":" not in address else 128, "lo"),))
+    planes.do("seek", address)
+    while planes.places(1) != [True]:
+        pass  # the news of it may be on its way

@@ -62,6 +62,8 @@ class NetlinkLinks:
         self._table = LinkTable()
         self._watched: dict[str, Changed] = {}
         self._told: dict[str, tuple[int | None, LinkEvent]] = {}
+        self._sought: dict[str, Callable[[bool], None]] = {}
+        self._found: dict[str, bool] = {}
         self._monitor: Any = None
         self._watcher: Any = None
         self._channel: Channel | None = None
@@ -79,6 +81,19 @@ class NetlinkLinks:
         """See `Links.unwatch`."""
         self._watched.pop(interface, None)
         self._told.pop(interface, None)
+
+    def seek(self, address: str, changed: Callable[[bool], None]) -> None:
+        """See `Links.seek`. Waits and raises as `watch` does."""
+        if self._monitor is None:
+            self._open()
+        self._sought[address] = changed
+        self._found.pop(address, None)
+        self._tell_places({address: changed})
+
+    def unseek(self, address: str) -> None:
+        """See `Links.unseek`."""
+        self._sought.pop(address, None)
+        self._found.pop(address, None)
 
     def close(self) -> None:
         """Give the sockets back; nobody is told of anything more."""
@@ -135,6 +150,7 @@ class NetlinkLinks:
             self._resync = gevent.spawn(self._read_anew, why)
             return
         self._tell(self._watched)
+        self._tell_places(self._sought)
 
     def _apply(self, frame: Frame) -> None:
         if frame.kind in (RTM_NEWLINK, RTM_DELLINK):
@@ -163,6 +179,7 @@ class NetlinkLinks:
         self._resync = None
         self._watcher.start(self._read)
         self._tell(self._watched)
+        self._tell_places(self._sought)
 
     def _discard(self) -> None:
         while True:
@@ -173,6 +190,15 @@ class NetlinkLinks:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
+
+    def _tell_places(self, sought: dict[str, Callable[[bool], None]]) -> None:
+        """Say of each address whether it has come or gone."""
+        present = self._table.addresses() if sought else frozenset()
+        for address, changed in tuple(sought.items()):
+            here = address in present
+            if here is not self._found.get(address):
+                self._found[address] = here
+                changed(here)
 
     def _tell(self, watched: dict[str, Changed]) -> None:
         """Say of each interface what is new."""

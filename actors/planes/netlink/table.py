@@ -46,6 +46,10 @@ class LinkTable:
         """Every interface by name."""
         return {link.name: link.index for link in self._links.values()}
 
+    def addresses(self) -> frozenset[str]:
+        """Every address of any interface."""
+        return frozenset(address for each in self._addresses.values() for address, _ in each)
+
     def event(self, interface: str, index: int | None) -> LinkEvent:
         """The present state of an interface; without ``index`` there is none."""
         if index is None:
