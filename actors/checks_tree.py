@@ -137,7 +137,8 @@ def _check(checker: Checker, server: RealServer | None, place: Place) -> Checker
 
 def _has_target(checker: Check) -> bool:
     """Whether it needs no server's."""
-    return checker.aims == "never" or (checker.connect_ip is not None and checker.connect_port is not None)
+    has_port = checker.connect_port is not None or checker.aims == "host"
+    return checker.aims == "never" or (checker.connect_ip is not None and has_port)
 
 
 def _expression(check: Check) -> Expression:

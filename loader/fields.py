@@ -130,13 +130,14 @@ class Keyword(msgspec.Struct, frozen=True):
 class Block(msgspec.Struct, frozen=True):
     """What a checker plugin adds to the language: its bare keyword and the options inside its braces.
 
-    ``aims`` is whether it needs a target: ``always``; ``maybe``: it makes use of one; ``never``.
+    ``aims`` is whether it needs a target: ``always``; ``host``: an address alone; ``maybe``: it makes use of one;
+    ``never``.
     """
 
     keyword: str
     help: str = ""
     options: tuple[Keyword, ...] = ()
-    aims: Literal["always", "maybe", "never"] = "always"
+    aims: Literal["always", "host", "maybe", "never"] = "always"
 
 
 FORMS: dict[str, str] = {

@@ -139,9 +139,10 @@ class Names:
             if not reference.alone or circles:
                 continue
             for each in behind(reference.name, known):
-                if each.aims == "always" and (each.connect_ip is None or each.connect_port is None):
+                needed = {"always": ("connect_ip", "connect_port"), "host": ("connect_ip",)}.get(each.aims, ())
+                if any(getattr(each, name) is None for name in needed):
                     message = f"the checker {shown(each.name)} has no target of its own"
-                    hint = "give it connect_ip and connect_port"
+                    hint = f"give it {' and '.join(needed)}"
                     self.problems.append(error(message, self._spot(reference, block), hint))
 
     def _twice(self, message: str, mark: Mark, first: Mark, note: str = "first declared here") -> None:

@@ -15,7 +15,7 @@ MOST_FOREIGN = 1000
 """Answers to look at that are to others: root's sockets hear them all, and a flood would let nothing else run."""
 
 
-@checker("PING_CHECK")
+@checker("PING_CHECK", aims="host")
 class PingCheck:
     """Healthy when an echo request is answered, with the same payload."""
 

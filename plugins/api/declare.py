@@ -12,7 +12,7 @@ from plugins.api.options import BadPlugin, Option, defect, option
 
 Class = TypeVar("Class", bound=type)
 
-AIMS = ("always", "maybe", "never")
+AIMS = ("always", "host", "maybe", "never")
 
 _KEYWORD = re.compile(r"(?!RT_|TH_)[A-Z][A-Z0-9_]*")
 _KINDS: dict[Any, str] = {
@@ -32,8 +32,8 @@ def checker(keyword: str, aims: str = "always") -> Callable[[Class], Class]:
     With a ``setup(self)`` that returns a client it is ``probe(self, target, client)``; ``close(self, client)``, or else
     the client's own ``close()``, ends what setup began. ``watch(self, client)`` returns descriptors: as soon as one of
     them can be read, the next probe is due. Where they run, and when: see `plugins.api.Session`.
-    One that ``aims`` at a target ``always`` needs an address and a port; ``maybe`` it does without, as what runs a
-    program; ``never`` it has none, and runs once for all who follow it.
+    One that ``aims`` at a target ``always`` needs an address and a port, at a ``host`` an address alone; ``maybe`` it
+    does without, as what runs a program; ``never`` it has none, and runs once for all who follow it.
     Raises `BadPlugin` naming the class and what is wrong with it.
     """
 
@@ -64,7 +64,7 @@ def keyword_of(cls: type) -> str:
 
 
 def aims_of(cls: type) -> str:
-    """Whether a checker aims at a target: always, maybe or never."""
+    """Whether a checker aims at a target: always, a host, maybe or never."""
     return str(cls.__dict__.get("_aims", "always"))
 
 
