@@ -19,7 +19,7 @@ from gevent import monkey
 from greenlet import getcurrent
 
 from plugins.api.program import NOT_STARTED, Command, Exit
-from plugins.api.source import ANY, Source, Transport, prepare, where
+from plugins.api.source import ANY, Source, Transport, hear_errors, prepare, where
 
 # Made of the operating system's sockets also where the standard library is patched to be cooperative.
 NativeSocket: Any = monkey.get_original("socket", "socket")
@@ -207,7 +207,7 @@ class CooperativeDial:
         family, peer = where(address, port, transport)
         sock = CooperativeSocket(family, transport.kind | SOCK_NONBLOCK | SOCK_CLOEXEC, transport.protocol(family))
         sock._hub, sock._watcher, sock._deadline, sock._limit = self._hub, None, deadline, None
-        _establish(sock, peer, ANY if transport is Transport.UNIX else source)
+        _establish(sock, peer, ANY if transport is Transport.UNIX else source, transport)
         return sock
 
 
@@ -259,13 +259,14 @@ class NativeDial:
         family, peer = where(address, port, transport)
         sock = DeadlineSocket(family, transport.kind | SOCK_CLOEXEC, transport.protocol(family))
         sock._deadline, sock._limit = deadline, None
-        _establish(sock, peer, ANY if transport is Transport.UNIX else source)
+        _establish(sock, peer, ANY if transport is Transport.UNIX else source, transport)
         return sock
 
 
-def _establish(sock: Any, peer: Any, source: Source) -> None:
+def _establish(sock: Any, peer: Any, source: Source, transport: Transport) -> None:
     """Have ``sock`` leave as ``source`` says and connect it, or close it, whatever is thrown."""
     try:
+        hear_errors(sock, transport)
         if source != ANY:
             prepare(sock, source)
         error = sock.open_to(peer)

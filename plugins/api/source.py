@@ -24,6 +24,7 @@ from socket import (
 from struct import pack
 from typing import Any, NamedTuple
 
+IP_RECVERR, IPV6_RECVERR = 11, 25  # linux/in.h, linux/in6.h
 IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python 3.11 has no name for it
 
 
@@ -92,6 +93,13 @@ def prepare(sock: Any, source: Source) -> None:
         _set(sock, f"tos {source.tos}", *((IPPROTO_IPV6, IPV6_TCLASS) if six else (IPPROTO_IP, IP_TOS)), source.tos)
     if source.bindto or source.bind_port:
         _bind(sock, source.bindto, source.bind_port)
+
+
+def hear_errors(sock: Any, transport: Transport) -> None:
+    """Have what ICMP tells of datagrams, a host that cannot be reached among it, be an OSError of the next call."""
+    if transport in (Transport.UDP, Transport.ICMP, Transport.RAW):
+        six = sock.family == AF_INET6
+        sock.setsockopt(*((IPPROTO_IPV6, IPV6_RECVERR) if six else (IPPROTO_IP, IP_RECVERR)), 1)
 
 
 def _bind(sock: Any, bindto: str, bind_port: int) -> None:

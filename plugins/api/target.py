@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from plugins.api import program
 from plugins.api.program import Command, Exit
-from plugins.api.source import ANY, Source, Transport, prepare, where
+from plugins.api.source import ANY, Source, Transport, hear_errors, prepare, where
 from plugins.api.tls import Tls, TlsSocket
 from plugins.api.trace import Trace, TracedSocket
 
@@ -48,6 +48,7 @@ class PlainDial:
         sock = PlainSocket(family, transport.kind, transport.protocol(family))
         try:
             sock.renew(deadline)
+            hear_errors(sock, transport)
             if transport is not Transport.UNIX:
                 prepare(sock, source)
             sock.connect(peer)

@@ -9,10 +9,13 @@ from loader.fields import Block
 from plugins.api import describe
 from plugins.combine import Combine
 from plugins.file import FileCheck
+from plugins.ping import PingCheck
 from plugins.tcp import TcpCheck
 from tests.loader.house import Memory
 
-BLOCKS = {each["keyword"]: msgspec.convert(each, Block) for each in map(describe, (Combine, FileCheck, TcpCheck))}
+BLOCKS = {
+    each["keyword"]: msgspec.convert(each, Block) for each in map(describe, (Combine, FileCheck, PingCheck, TcpCheck))
+}
 PARTS = "RT_TCP_CHECK web {\n}\nRT_TCP_CHECK db {\n}\n"
 USE = "virtual_server 10.0.0.1 80 {\nprotocol TCP\nreal_server 10.0.1.1 80 {\ncheckers both\n}\n}\n"
 
@@ -105,6 +108,14 @@ def test_for_a_router_all_that_it_combines_needs_a_target_but_for_what_looks_at_
     assert said(f"{own}{file}{both}{router}") == []
     lacking = said(f"RT_TCP_CHECK web {{\n}}\n{file}{both}{router}")
     assert lacking == ["12:10 the checker 'web' has no target of its own"]
+
+
+def test_a_host_that_is_only_to_answer_needs_no_port() -> None:
+    router = (
+        "vrrp_instance VI {\ninterface lo\nvirtual_router_id 1\ncheckers web\nvirtual_ipaddress {\n10.0.0.9\n}\n}\n"
+    )
+    assert said(f"RT_PING_CHECK web {{\nconnect_ip 10.0.0.1\n}}\n{router}") == []
+    assert said(f"RT_PING_CHECK web {{\n}}\n{router}") == ["6:10 the checker 'web' has no target of its own"]
 
 
 def test_the_names_of_an_expression_come_in_order() -> None:
