@@ -74,7 +74,7 @@ class Sniffer:
     """What a host that takes no part sees of a kind of packet, with the Ethernet addresses."""
 
     def __init__(self, host: Host, what: str) -> None:
-        words = ("tcpdump", "-i", "eth0", "-e", "-l", "-n", what)
+        words = ("tcpdump", "--immediate-mode", "-i", "eth0", "-e", "-l", "-n", what)
         self._process = host.run(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self._process.stderr is not None
         assert b"listening" in self._process.stderr.readline() + self._process.stderr.readline()
