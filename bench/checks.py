@@ -1,18 +1,24 @@
 """CPU of one check, side by side: the whole daemon's path (supervisor, board, checker actors, plugin), the plugin alone
-in plain greenlets, plain gevent, and a bare epoll loop of the same work.
+in plain greenlets, plain gevent, and a bare epoll loop of the same work. And many checks at once by the whole program.
 
     python -m bench.checks [--seconds 3] [--rates 100 1000 5000] [--kinds tcp http tls]
+    python -m bench.checks --together 10000 [--seconds 20]
+    python -m bench.checks --guest
 
 ``keepalived`` is what keepalived 2.4.3 was seen to cost on a machine like this one; it cannot run its checkers
-without a kernel that has IPVS.
+without a kernel that has IPVS. With ``--guest`` both do the same in Debian's kernel, under emulation, which is some
+ten times slower: there the ratio counts.
 """
 
 import argparse
 import gc
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from time import process_time
 from typing import Any
 
@@ -20,11 +26,16 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.bare import HOST, measure, serving
+from bench.inside import run_inside
+from bench.together import Found, measured
 
 KEYWORDS = {"tcp": "TCP_CHECK", "http": "HTTP_GET", "tls": "SSL_GET"}
 KEEPALIVED = {("tcp", 1000): "85-100", ("tcp", 5000): "64", ("http", 1000): "131"}
 WARM = 1.5
 """Seconds before the clock starts: every checker has run once."""
+
+INSIDE = ("tests/kernel/inside/test_checks.py",)
+TOLD = re.compile(r"MEASURED checks (\w+) (\d+) (.+)")
 
 
 def main() -> None:
@@ -34,7 +45,14 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=[100, 1000, 5000])
     parser.add_argument("--kinds", choices=sorted(KEYWORDS), nargs="+", default=["tcp", "http", "tls"])
     parser.add_argument("--daemon", nargs=4, metavar=("KIND", "RATE", "SECONDS", "PORT"), help=argparse.SUPPRESS)
+    parser.add_argument("--together", type=int, metavar="N", help="so many at a second each, by the whole program")
+    parser.add_argument("--guest", action="store_true", help="the same beside keepalived, in the emulated kernel")
     given = parser.parse_args()
+    if given.together:
+        alone(given.together, given.seconds)
+        return
+    if given.guest:
+        sys.exit(beside())
     if given.daemon:
         kind, rate, seconds, port = given.daemon
         print(json.dumps(run_daemon(kind, int(rate), float(seconds), int(port))))
@@ -46,6 +64,39 @@ def main() -> None:
             for rate in given.rates:
                 with console.status(f"{KEYWORDS[kind]} at {rate} a second"):
                     table.add_row(*row(kind, rate, given.seconds, port))
+    console.print(table)
+
+
+def alone(checks: int, seconds: float) -> None:
+    """Print what our program does with so many."""
+    console = Console()
+    with TemporaryDirectory() as folder, console.status(f"{checks} TCP_CHECKs of a second each"):
+        found = measured("ours", checks, seconds, Path(folder), "dataplane userspace")
+    show(console, checks, {"ours": found})
+
+
+def beside() -> int:
+    """Print what both programs do in the guest; the exit status."""
+    console = Console()
+    status, text = run_inside(INSIDE, console)
+    found = {name: (int(checks), Found(*map(float, rest.split()))) for name, checks, rest in TOLD.findall(text)}
+    if found:
+        checks = next(iter(found.values()))[0]
+        show(console, checks, {name: each for name, (_, each) in found.items()})
+    return status
+
+
+def show(console: Console, checks: int, found: dict[str, Found]) -> None:
+    """The table of programs, and the ratio of the first to the second."""
+    columns = ("probes/s", "CPU us each", "late ms p50", "p99", "worst", "MiB")
+    table = Table("", *columns, title=f"{checks} TCP_CHECKs of a second each")
+    for name, each in found.items():
+        table.add_row(name, f"{each.rate:.0f}", f"{each.cpu:.0f}", *(f"{value:.1f}" for value in each[2:]))
+    if len(found) == 2:
+        first, second = found.values()
+        table.add_row(
+            "ratio", *(f"{mine / other:.2f}" if other else "" for mine, other in zip(first, second, strict=True))
+        )
     console.print(table)
 
 

@@ -7,19 +7,18 @@ slower than this one: what counts is the ratio, and the commands that the kernel
 """
 
 import argparse
-import os
 import re
-import subprocess
 import sys
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.inside import run_inside
+
 TESTS = (
     "tests/kernel/inside/test_scale.py",
     "tests/kernel/inside/test_daemon.py::test_killed_at_any_point_and_started_again_the_table_is_right_and_connections_live",
 )
-SHOWN = ("kernel tests:", "FAILED", "E  ")
 PROGRAM = re.compile(r"MEASURED (Ours|Theirs) (\S+) (\d+) (\S+) (\d+) (\d+)")
 STORM = re.compile(r"MEASURED storm (\d+) (\S+) (\d+)")
 KILLS = re.compile(r"MEASURED kills (\d+)")
@@ -31,17 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--no-kills", action="store_true", help="leave out the 50 kills, which take some ten minutes")
     given = parser.parse_args(argv)
     console = Console()
-    told = []
-    command = [sys.executable, "-m", "pytest", "-q", "-rP", "-o", "timeout=3600", *TESTS[: 1 if given.no_kills else 2]]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"UNDERSTUDY_SLOW": "1"}) as run:
-        assert run.stdout is not None
-        for line in run.stdout:
-            told.append(line)
-            if line.startswith(SHOWN):
-                console.print(line.rstrip(), style="dim", highlight=False, markup=False)
-    text = "".join(told)
+    status, text = run_inside(TESTS[: 1 if given.no_kills else 2], console)
     show(console, text)
-    return run.returncode
+    return status
 
 
 def show(console: Console, text: str) -> None:
