@@ -1,7 +1,7 @@
 """CPU of one check, side by side: the whole daemon's path (supervisor, board, checker actors, plugin), the plugin alone
 in plain greenlets, plain gevent, and a bare epoll loop of the same work. And many checks at once by the whole program.
 
-    python -m bench.checks [--seconds 3] [--rates 100 1000 5000] [--kinds tcp http tls]
+    python -m bench.checks [--seconds 3] [--rates 100 1000 5000] [--kinds tcp http tls ping]
     python -m bench.checks --together 10000 [--seconds 20]
     python -m bench.checks --guest
 
@@ -16,6 +16,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -29,7 +30,7 @@ from bench.bare import HOST, measure, serving
 from bench.inside import run_inside
 from bench.together import Found, measured
 
-KEYWORDS = {"tcp": "TCP_CHECK", "http": "HTTP_GET", "tls": "SSL_GET"}
+KEYWORDS = {"tcp": "TCP_CHECK", "http": "HTTP_GET", "tls": "SSL_GET", "ping": "PING_CHECK"}
 KEEPALIVED = {("tcp", 1000): "85-100", ("tcp", 5000): "64", ("http", 1000): "131"}
 WARM = 1.5
 """Seconds before the clock starts: every checker has run once."""
@@ -60,7 +61,7 @@ def main() -> None:
     console = Console()
     table = Table("check", "per s", "daemon", "bare", "ratio", "plugin", "gevent", "keepalived", "failed")
     for kind in given.kinds:
-        with serving(kind) as port:
+        with nullcontext(0) if kind == "ping" else serving(kind) as port:
             for rate in given.rates:
                 with console.status(f"{KEYWORDS[kind]} at {rate} a second"):
                     table.add_row(*row(kind, rate, given.seconds, port))
@@ -104,10 +105,18 @@ def row(kind: str, rate: int, seconds: float, port: int) -> list[str]:
     """One line of the table: every peer in turn."""
     command = [sys.executable, "-m", "bench.checks", "--daemon", kind, str(rate), str(seconds), str(port)]
     ours: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    figures = [
+        f"{ours['cpu_us']:.0f}",
+        *(["", "", "", ""] if kind == "ping" else against(ours, kind, rate, seconds, port)),
+    ]
+    return [KEYWORDS[kind], str(rate), *figures, KEEPALIVED.get((kind, rate), ""), f"{ours['failed']:.0f}"]
+
+
+def against(ours: dict[str, float], kind: str, rate: int, seconds: float, port: int) -> list[str]:
+    """What the peers need, and the ratio to the first of them."""
     peers = {peer: measure(peer, kind, rate, seconds, port) for peer in ("bare", "dial", "gevent")}
     bare, dial, plain = (peers[peer]["cpu_us"] for peer in ("bare", "dial", "gevent"))
-    figures = [f"{ours['cpu_us']:.0f}", f"{bare:.0f}", f"{ours['cpu_us'] / bare:.2f}", f"{dial:.0f}", f"{plain:.0f}"]
-    return [KEYWORDS[kind], str(rate), *figures, KEEPALIVED.get((kind, rate), ""), f"{ours['failed']:.0f}"]
+    return [f"{bare:.0f}", f"{ours['cpu_us'] / bare:.2f}", f"{dial:.0f}", f"{plain:.0f}"]
 
 
 def run_daemon(kind: str, rate: int, seconds: float, port: int) -> dict[str, float]:
@@ -152,11 +161,17 @@ def grow(kind: str, rate: int, port: int) -> Any:
     ports |= {"launcher": Fleet(engine.system), "ended": print, "random": Random(1)}
     ports["probes"] = PluginProbes(Lanes(engine.workers))
     specs = (
-        CheckerSpec(f"check/{n}", KEYWORDS[kind], False, HOST, port, interval=1.0, options=options) for n in range(rate)
+        CheckerSpec(f"check/{n}", KEYWORDS[kind], False, address(kind, n), port, interval=1.0, options=options)
+        for n in range(rate)
     )
     children = tuple(Child(spec.id, CheckerActor, (spec,), ("probes", "random")) for spec in specs)
     engine.system.start("supervisor", SupervisorActor, (children,), ("launcher", "ended"))
     return engine.system
+
+
+def address(kind: str, number: int) -> str:
+    """Whom a checker probes: a ping has no port by which one could be told from another."""
+    return f"127.1.{number // 250}.{number % 250 + 1}" if kind == "ping" else HOST
 
 
 def tally(system: Any) -> tuple[int, int]:
