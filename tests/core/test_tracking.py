@@ -38,6 +38,27 @@ def test_a_weight_moves_the_priority_and_none_is_a_fault(
     assert (found.weight, found.faults()) == (gain, faults)
 
 
+@pytest.mark.parametrize(
+    ("weight", "verdict", "gain", "faults"),
+    [
+        (0, UNKNOWN, 0, ["a is UNKNOWN, and reversed"]),
+        (0, FAILED, 0, []),
+        (0, OK, 0, ["a is OK, and reversed"]),
+        (20, UNKNOWN, -20, []),
+        (20, FAILED, 0, []),
+        (20, OK, -20, []),
+        (-20, UNKNOWN, 0, []),
+        (-20, FAILED, 20, []),
+        (-20, OK, 0, []),
+    ],
+)
+def test_reversed_a_weight_does_the_opposite_as_in_keepalived(
+    weight: int, verdict: Verdict, gain: int, faults: list[str]
+) -> None:
+    found = tracking(Follow("a", weight, reverse=True), a=verdict)
+    assert (found.weight, found.faults()) == (gain, faults)
+
+
 def test_one_source_may_be_followed_in_more_than_one_way() -> None:
     found = tracking(Follow("a"), Follow("a", -30), a=FAILED)
     assert (found.weight, found.faults()) == (-30, ["a is FAILED"])
@@ -56,7 +77,9 @@ def test_of_many_faults_a_few_are_told_and_the_others_counted() -> None:
 
 
 NEWS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Verdict)), max_size=30)
-FOLLOWS = st.lists(st.builds(Follow, st.sampled_from("abc"), st.sampled_from([0, 5, -7])), max_size=6, unique=True)
+FOLLOWS = st.lists(
+    st.builds(Follow, st.sampled_from("abc"), st.sampled_from([0, 5, -7]), st.booleans()), max_size=6, unique=True
+)
 
 
 @given(FOLLOWS, NEWS)

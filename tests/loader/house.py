@@ -31,7 +31,17 @@ HTTP = {
 }
 TCP = {"keyword": "TCP_CHECK"}
 PING = {"keyword": "PING_CHECK", "aims": "host"}
-BLOCKS = {block.keyword: block for block in (msgspec.convert(raw, Block) for raw in (HTTP, TCP, PING))}
+MISC = {
+    "keyword": "MISC_CHECK",
+    "aims": "maybe",
+    "options": [
+        {"name": "misc_path", "kind": "script", "required": True},
+        {"name": "misc_timeout", "kind": "seconds", "default": 0.0},
+        {"name": "misc_dynamic", "kind": "bool", "default": False},
+        {"name": "user", "kind": "words", "default": []},
+    ],
+}
+BLOCKS = {block.keyword: block for block in (msgspec.convert(raw, Block) for raw in (HTTP, TCP, PING, MISC))}
 
 
 class Memory:

@@ -102,6 +102,67 @@ def a_checker_that_fails_moves_the_address_and_brings_it_back(duel: Duel) -> Non
     duel.judge("better", "worse", "better", "worse")
 
 
+SCRIPT = """global_defs {{
+    script_user root
+}}
+vrrp_script application {{
+    script "/usr/bin/test -e {file}"
+    interval 1
+    timeout 1
+    rise 2
+    fall 2
+    weight {weight}
+}}
+"""
+
+
+def tracking(duel: Duel, weight: str) -> Path:
+    """Have the better router follow a script that wants a file, which is there; the text is keepalived's."""
+    file = duel.better.conf.with_name("well")
+    duel.configure(better={"more": "track_script {\n application\n }"})
+    duel.better.conf.write_text(SCRIPT.format(file=file, weight=weight) + duel.better.conf.read_text())
+    file.touch()
+    return file
+
+
+def a_script_that_fails_takes_its_weight_from_the_priority(duel: Duel) -> None:
+    file = tracking(duel, "-60")
+    duel.begin()
+    until(lambda: duel.adverts(duel.better)[-1].priority == 150, limit=PATIENCE)
+    file.unlink()
+    duel.leads(duel.worse)
+    assert {advert.priority for advert in duel.adverts(duel.better)} <= {150, 90}
+    assert duel.adverts(duel.better)[-1].priority == 90
+    file.touch()
+    duel.leads(duel.better)
+    duel.judge("better", "worse", "better")
+
+
+def a_script_without_a_weight_that_fails_is_a_fault(duel: Duel) -> None:
+    file = tracking(duel, "0")
+    duel.begin()
+    file.unlink()
+    duel.leads(duel.worse)
+    assert "Entering FAULT STATE" in duel.better.log.read_text()
+    assert {advert.priority for advert in duel.adverts(duel.better)} == {150, 0}
+    file.touch()
+    duel.leads(duel.better)
+    duel.judge("better", "worse", "better")
+
+
+def a_script_that_is_reversed_is_to_fail(duel: Duel) -> None:
+    """The weight is taken away while it passes."""
+    file = tracking(duel, "60 reverse")
+    file.unlink()
+    duel.begin()
+    file.touch()
+    duel.leads(duel.worse)
+    assert duel.adverts(duel.better)[-1].priority == 90
+    file.unlink()
+    duel.leads(duel.better)
+    duel.judge("better", "worse", "better")
+
+
 def who_does_not_preempt_waits_until_it_is_needed(duel: Duel) -> None:
     duel.configure(better={"more": "nopreempt"})
     duel.begin()
@@ -201,6 +262,8 @@ SCENES = [
     *each([of_two_that_begin_together_the_better_leads], [NETS[2], FAST, NETS[-2]]),
     *each([a_stop_is_told_and_spares_the_waiting], [NETS[0]]),
     *each([a_checker_that_fails_moves_the_address_and_brings_it_back], [FAST, NETS[-1]], (OURS_FIRST,)),
+    *each([a_script_that_fails_takes_its_weight_from_the_priority], [FAST]),
+    *each([a_script_without_a_weight_that_fails_is_a_fault, a_script_that_is_reversed_is_to_fail], [FAST]),
     *each([who_does_not_preempt_waits_until_it_is_needed, preemption_is_delayed_by_what_is_configured], [FAST]),
     *each([after_a_partition_the_better_one_is_left], [NETS[0], FAST, NETS[-2]]),
     *each([of_equals_the_higher_address_is_left, an_equal_that_comes_second_does_not_take_over], [FAST]),
