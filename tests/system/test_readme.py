@@ -176,5 +176,5 @@ def leads_somewhere(link: str, page: Path) -> bool:
     name, _, anchor = link.partition("#")
     target = (page.parent / name).resolve() if name else page
     headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE) if target.is_file() and anchor else []
-    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    anchors = {re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     return target.exists() and (not anchor or anchor in anchors)
