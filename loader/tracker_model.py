@@ -12,7 +12,7 @@ HEAVIEST = 254
 """Most that a tracker may add or take away: more than a priority can change."""
 MOST = 65_535
 """Most results in a row."""
-LISTS = ("track_scripts",)
+LISTS = ("track_scripts", "track_processes")
 """The fields of an instance or a group that name trackers."""
 
 
@@ -52,5 +52,30 @@ class VrrpScript:
     fall: int = option("int", 1, min=1, max=MOST, help="failures in a row before it is FAILED")
     user: tuple[str, ...] = option("words", (), help="user and group that it runs as; script_user if unsaid")
     init_fail: bool = option("bool", False, bare=True, help="FAILED until its first result, instead of UNKNOWN")
+    reverse: bool = derived(False)
+    at: Position = position()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackProcess:
+    """Processes that have to run: a PROCESS_CHECK. Delays are in seconds.
+
+    ``quorum_max`` None is any number, and 0 that none may run.
+    """
+
+    name: str = argument("str")
+    process: tuple[str, ...] = option("words", help="name of the program, and its parameters if these have to match")
+    param_match: str = option(
+        "str", "", bare="exact", choices=("exact", "initial", "partial"), help="how parameters have to match"
+    )
+    full_command: bool = option(
+        "bool", False, bare=True, help="compare the name with the first word of the command line"
+    )
+    weight: int = weight(0, "of those who say none, -254..254; 0: FAULT while it fails")
+    quorum: int = option("int", 1, min=1, max=65535, help="processes that there must be at least")
+    quorum_max: int | None = option("int", None, min=0, max=65535, help="processes that there may be at most")
+    delay: float = option("seconds", 0.0, min=0, max=3600, unit="s", help="terminate_delay and fork_delay")
+    terminate_delay: float = option("seconds", 0.0, min=0, max=3600, unit="s", help="how long it fails until it counts")
+    fork_delay: float = option("seconds", 0.0, min=0, max=3600, unit="s", help="how long it is well until it counts")
     reverse: bool = derived(False)
     at: Position = position()

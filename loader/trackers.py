@@ -8,18 +8,21 @@ from loader.diagnostics import did_you_mean, shown
 from loader.draft import Draft
 from loader.fields import Block
 from loader.model import Checker, Tracked
-from loader.schema import Plan, plan_of, plugin_plan
-from loader.tracker_model import LISTS, Tracker, VrrpScript
+from loader.schema import Model, Plan, plan_of, plugin_plan
+from loader.tracker_model import LISTS, Tracker, TrackProcess, VrrpScript
 from loader.vrrp_model import Following
 
-Declared = VrrpScript
+Declared = VrrpScript | TrackProcess
 Follower = TypeVar("Follower", bound=Following)
 
-KEYWORDS: dict[type[Any], str] = {VrrpScript: "MISC_CHECK"}
+KEYWORDS: dict[type[Any], str] = {VrrpScript: "MISC_CHECK", TrackProcess: "PROCESS_CHECK"}
 """Which checker a tracker is."""
 
-TITLES = {"vrrp_script": VrrpScript}
+TITLES: dict[str, Model] = {"vrrp_script": VrrpScript, "vrrp_track_process": TrackProcess}
 """How their blocks are called."""
+
+AT_ONCE = {"warmup": 0.0, "rise": 1, "fall": 1}
+"""Begun without delay, and each result believed."""
 
 
 def plans(blocks: Mapping[str, Block]) -> dict[str, Plan]:
@@ -35,6 +38,7 @@ def tracker(draft: Draft, users: frozenset[str]) -> dict[str, Any]:
         fields["reverse"] = direction == "reverse"
     if user := fields.get("user", ()):
         _user(draft, user, users)
+    _processes(draft, fields)
     return fields
 
 
@@ -45,32 +49,55 @@ def _user(draft: Draft, user: tuple[str, ...], users: frozenset[str]) -> None:
         draft.error("user", f"no user {shown(user[0])} on this machine", did_you_mean(user[0], users))
 
 
+def _processes(draft: Draft, fields: dict[str, Any]) -> None:
+    most = fields.get("quorum_max")
+    if most and most < fields.get("quorum", 1):
+        draft.error("quorum_max", f"quorum_max {most} is below quorum {fields.get('quorum', 1)}")
+    for key in ("terminate_delay", "fork_delay") if "delay" in fields else ():
+        fields.setdefault(key, fields["delay"])
+
+
 def checkers(trackers: Iterable[Declared], blocks: Mapping[str, Block]) -> list[Checker]:
-    """The checkers that trackers are: run without delay, on time, and by nobody else's settings."""
+    """The checkers that trackers are."""
     return [_checker(each, blocks[KEYWORDS[type(each)]]) for each in trackers]
 
 
 def _checker(tracker: Declared, block: Block) -> Checker:
-    said: dict[str, Any] = {"misc_path": _plain(tracker), "misc_timeout": tracker.timeout, "user": tracker.user}
-    plan = plugin_plan(Checker, f"RT_{block.keyword}", block)
+    settings, said = _script(tracker) if isinstance(tracker, VrrpScript) else _process(tracker)
+    options = plugin_plan(Checker, f"RT_{block.keyword}", block).options
     return Checker(
         name=tracker.name,
         keyword=block.keyword,
-        delay_loop=tracker.interval,
-        delay_before_retry=tracker.interval,
-        warmup=0.0,
-        rise=tracker.rise,
-        fall=tracker.fall,
-        jitter=0.0,
-        init="down" if tracker.init_fail else "unknown",
-        options=tuple((name, said.get(name, default)) for _, name, default in plan.options),
+        options=tuple((name, said.get(name, default)) for _, name, default in options),
         aims=block.aims,
         at=tracker.at,
+        **AT_ONCE | settings,
     )
 
 
-def _plain(tracker: VrrpScript) -> tuple[tuple[str, ...], str, str]:
-    return tracker.script.command, tracker.script.user, tracker.script.group
+def _script(tracker: VrrpScript) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings and the options of the check. It is on time, and a failure brings no other try sooner."""
+    command = tracker.script.command, tracker.script.user, tracker.script.group
+    settings = {
+        "delay_loop": tracker.interval,
+        "delay_before_retry": tracker.interval,
+        "rise": tracker.rise,
+        "fall": tracker.fall,
+        "jitter": 0.0,
+        "init": "down" if tracker.init_fail else "unknown",
+    }
+    return settings, {"misc_path": command, "misc_timeout": tracker.timeout, "user": tracker.user}
+
+
+def _process(tracker: TrackProcess) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same. A delay is a second look after that time; there is one time for both, the longer one."""
+    settings: dict[str, Any] = {"reverse": tracker.quorum_max == 0}
+    said = {key: getattr(tracker, key) for key in ("process", "param_match", "full_command")}
+    if tracker.fork_delay:
+        settings |= {"rise": 2, "fast_interval": max(tracker.fork_delay, tracker.terminate_delay)}
+    if tracker.terminate_delay:
+        settings |= {"fall": 2, "delay_before_retry": tracker.terminate_delay}
+    return settings, said | {"quorum": tracker.quorum, "quorum_max": tracker.quorum_max or 0}
 
 
 def resolved(follower: Follower, known: Mapping[str, Declared]) -> Follower:
@@ -78,7 +105,7 @@ def resolved(follower: Follower, known: Mapping[str, Declared]) -> Follower:
     found = [_tracked(each, known.get(each.name)) for key in LISTS for each in getattr(follower, key)]
     if not found:
         return follower
-    return replace(follower, checkers=(*follower.checkers, *found), track_scripts=())
+    return replace(follower, checkers=(*follower.checkers, *found), track_scripts=(), track_processes=())
 
 
 def _tracked(follows: Tracker, tracker: Declared | None) -> Tracked:

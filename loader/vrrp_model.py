@@ -115,6 +115,7 @@ class Following:
     checkers: tuple[Tracked, ...] = rows("checkers", Tracked, help="checkers that it follows")
     track_interfaces: tuple[Tracked, ...] = rows("track_interface", Tracked, help="interfaces that it follows")
     track_scripts: tuple[Tracker, ...] = rows("track_script", Tracker, help="vrrp_scripts that it follows")
+    track_processes: tuple[Tracker, ...] = rows("track_process", Tracker, help="vrrp_track_processes that it follows")
     notify_master: Script | None = option("script", None, help="run when it becomes MASTER")
     notify_backup: Script | None = option("script", None, help="run when it becomes BACKUP")
     notify_fault: Script | None = option("script", None, help="run when it goes to FAULT")

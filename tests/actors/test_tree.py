@@ -329,3 +329,10 @@ class TestTrackers:
     def test_the_limit_of_a_script_is_its_timeout(self) -> None:
         tree = self.tree("vrrp_script chk {\nscript /bin/check\ntimeout 0.3\n}\n", "track_script chk")
         assert tree["check/chk"].args[0].timeout == 0.3
+
+    def test_a_process_is_looked_for_at_once_and_then_every_second(self) -> None:
+        tree = self.tree("vrrp_track_process proxy {\nprocess haproxy\ndelay 0.2\n}\n", "track_process proxy")
+        spec = tree["check/proxy"].args[0]
+        assert (spec.title, spec.interval, spec.warmup) == ("RT_PROCESS_CHECK", 1.0, 0.0)
+        assert (spec.fast_interval, spec.retry_interval, spec.debounce) == (0.2, 0.2, Debounce(rise=2, fall=2))
+        assert tree["vrrp/a"].args[0].follows == (Follow("check/proxy"),)

@@ -41,7 +41,19 @@ MISC = {
         {"name": "user", "kind": "words", "default": []},
     ],
 }
-BLOCKS = {block.keyword: block for block in (msgspec.convert(raw, Block) for raw in (HTTP, TCP, PING, MISC))}
+PROCESS = {
+    "keyword": "PROCESS_CHECK",
+    "aims": "never",
+    "options": [
+        {"name": "process", "kind": "words", "required": True},
+        {"name": "param_match", "default": ""},
+        {"name": "full_command", "kind": "bool", "default": False},
+        {"name": "quorum", "kind": "int", "default": 1},
+        {"name": "quorum_max", "kind": "int", "default": 0},
+    ],
+}
+RAW = (HTTP, TCP, PING, MISC, PROCESS)
+BLOCKS = {block.keyword: block for block in (msgspec.convert(raw, Block) for raw in RAW)}
 
 
 class Memory:

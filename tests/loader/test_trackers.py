@@ -158,6 +158,48 @@ def test_what_is_wrong_is_pointed_at(text: str, said: list[str]) -> None:
     assert complaints(text) == said
 
 
+OPTIONS = {"process": ("haproxy",), "param_match": "", "full_command": False, "quorum": 1, "quorum_max": 0}
+
+
+@pytest.mark.parametrize(
+    ("inside", "settings", "options"),
+    [
+        ("", {}, {}),
+        ("process haproxy -f 'a b' \"c d\"", {}, {"process": ("haproxy", "-f", "'a", "b'", "c d")}),
+        ("param_match", {}, {"param_match": "exact"}),
+        ("param_match partial\nfull_command", {}, {"param_match": "partial", "full_command": True}),
+        ("quorum 2\nquorum_max 3", {}, {"quorum": 2, "quorum_max": 3}),
+        ("quorum_max 0", {"reverse": True}, {}),
+        ("terminate_delay 0.5", {"fall": 2, "delay_before_retry": 0.5}, {}),
+        ("fork_delay 0.25", {"rise": 2, "fast_interval": 0.25}, {}),
+        ("delay 0.1", {"rise": 2, "fall": 2, "fast_interval": 0.1, "delay_before_retry": 0.1}, {}),
+        (
+            "delay 0.1\nfork_delay 0.2",
+            {"rise": 2, "fall": 2, "fast_interval": 0.2, "delay_before_retry": 0.1},
+            {},
+        ),
+    ],
+)
+def test_a_process_is_a_check_of_it(inside: str, settings: dict[str, object], options: dict[str, object]) -> None:
+    text = inside if inside.startswith("process") else f"process haproxy\n{inside}"
+    config = good(f"vrrp_track_process proxy {{\n{text}\n}}\n" + router("track_process proxy"))
+    plain = Checker(name="proxy", keyword="PROCESS_CHECK", warmup=0.0, rise=1, fall=1, aims="never")
+    expected = tuple((OPTIONS | options).items())
+    assert config.checkers == (replace(plain, options=expected, **settings),)  # type: ignore[arg-type]
+
+
+def test_a_process_has_a_weight_for_its_followers() -> None:
+    text = "vrrp_track_process chk {\nprocess a\nweight 5 reverse\n}\n" + router("track_process {\nchk\n}")
+    assert good(text).vrrp_instances[0].checkers == (Tracked("chk", weight=5, reverse=True),)
+    text = text.replace("{\nchk", "{\nchk weight -254 noreverse")
+    assert good(text).vrrp_instances[0].checkers == (Tracked("chk", weight=-254),)
+
+
+def test_most_processes_are_no_fewer_than_the_least() -> None:
+    text = "vrrp_track_process proxy {\nprocess a\nquorum 3\nquorum_max 2\n}\n" + router("track_process proxy")
+    assert complaints(text) == ["4:12 error: quorum_max 2 is below quorum 3"]
+
+
 def test_a_user_that_is_not_there_is_told() -> None:
     text = script("user wwww") + router("track_script {\nchk\n}")
     (found,) = read(text, users=frozenset({"www"})).diagnostics

@@ -4,6 +4,8 @@ The scenes are played several at a time, each on a wire of its own: most of thei
 the laws that hold for all that a third host has heard (`Duel.judge`).
 """
 
+import os
+import subprocess
 import time
 import warnings
 from collections.abc import Iterator
@@ -163,6 +165,31 @@ def a_script_that_is_reversed_is_to_fail(duel: Duel) -> None:
     duel.judge("better", "worse", "better")
 
 
+def a_process_that_dies_takes_its_weight_from_the_priority(duel: Duel) -> None:
+    """keepalived hears of processes outside of namespaces only."""
+    program = duel.better.conf.with_name(f"app{os.getpid()}")
+    program.symlink_to("/bin/sleep")
+    duel.configure(better={"more": f"track_process {{\n {program.name}\n }}"})
+    tracked = f"vrrp_track_process {program.name} {{\n process {program.name} 60\n weight -60\n}}\n"
+    duel.better.conf.write_text(tracked + duel.better.conf.read_text())
+    running = subprocess.Popen([str(program), "60"])
+    try:
+        duel.begin()
+    finally:
+        running.kill()
+        running.wait()
+    duel.leads(duel.worse)
+    assert duel.adverts(duel.better)[-1].priority == 90
+    running = subprocess.Popen([str(program), "60"])
+    try:
+        duel.leads(duel.better)
+    finally:
+        running.kill()
+        running.wait()
+    duel.leads(duel.worse)
+    duel.judge("better", "worse", "better", "worse")
+
+
 def who_does_not_preempt_waits_until_it_is_needed(duel: Duel) -> None:
     duel.configure(better={"more": "nopreempt"})
     duel.begin()
@@ -262,6 +289,7 @@ SCENES = [
     *each([of_two_that_begin_together_the_better_leads], [NETS[2], FAST, NETS[-2]]),
     *each([a_stop_is_told_and_spares_the_waiting], [NETS[0]]),
     *each([a_checker_that_fails_moves_the_address_and_brings_it_back], [FAST, NETS[-1]], (OURS_FIRST,)),
+    *each([a_process_that_dies_takes_its_weight_from_the_priority], [FAST], (OURS_FIRST,)),
     *each([a_script_that_fails_takes_its_weight_from_the_priority], [FAST]),
     *each([a_script_without_a_weight_that_fails_is_a_fault, a_script_that_is_reversed_is_to_fail], [FAST]),
     *each([who_does_not_preempt_waits_until_it_is_needed, preemption_is_delayed_by_what_is_configured], [FAST]),
