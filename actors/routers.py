@@ -231,7 +231,7 @@ def _follows(instance: VrrpInstance, group: VrrpSyncGroup, check_of: CheckOf) ->
 
 
 def _tracked(following: Following, check_of: CheckOf) -> Iterable[Follow]:
-    yield from (Follow(check_of(each.name), each.weight, each.reverse) for each in following.checkers)
+    yield from (Follow(check_of(each.name), each.weight, each.reverse, each.counts) for each in following.checkers)
     yield from (Follow(f"link/{each.name}", each.weight, each.reverse) for each in following.track_interfaces)
 
 

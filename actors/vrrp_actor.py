@@ -112,7 +112,7 @@ class VrrpActor:
                     self._move(message)
                 self._consider()
             case CheckStatus(source, verdict):
-                self._tracking.learn(source, verdict)
+                self._tracking.learn(source, verdict, message.value)
                 self._consider()
             case AddressStatus(source):
                 self._kept[source] = message.fault

@@ -12,7 +12,8 @@ HEAVIEST = 254
 """Most that a tracker may add or take away: more than a priority can change."""
 MOST = 65_535
 """Most results in a row."""
-LISTS = ("track_scripts", "track_processes")
+OVERWRITE = "overwrite"
+LISTS = ("track_scripts", "track_processes", "track_files")
 """The fields of an instance or a group that name trackers."""
 
 
@@ -77,5 +78,23 @@ class TrackProcess:
     delay: float = option("seconds", 0.0, min=0, max=3600, unit="s", help="terminate_delay and fork_delay")
     terminate_delay: float = option("seconds", 0.0, min=0, max=3600, unit="s", help="how long it fails until it counts")
     fork_delay: float = option("seconds", 0.0, min=0, max=3600, unit="s", help="how long it is well until it counts")
+    reverse: bool = derived(False)
+    at: Position = position()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackFile:
+    """A file with a number, by which the priority moves: a FILE_CHECK. ``init_file`` "" is that none is made."""
+
+    name: str = argument("str")
+    file: str = option("str", pattern="/.*", help="absolute path of the file; its number is 0 while it is not there")
+    weight: int = weight(1, "what the number is multiplied with; 0: FAULT while it is not 0")
+    init_file: str = option(
+        "words",
+        "",
+        bare=("0",),
+        pattern=f"[+-]?[0-9]{{1,19}}|{OVERWRITE}",
+        help="a number, 0 if unsaid, to make the file with if it is not there",
+    )
     reverse: bool = derived(False)
     at: Position = position()

@@ -9,16 +9,21 @@ from loader.draft import Draft
 from loader.fields import Block
 from loader.model import Checker, Tracked
 from loader.schema import Model, Plan, plan_of, plugin_plan
-from loader.tracker_model import LISTS, Tracker, TrackProcess, VrrpScript
+from loader.tracker_model import LISTS, OVERWRITE, Tracker, TrackFile, TrackProcess, VrrpScript
 from loader.vrrp_model import Following
 
-Declared = VrrpScript | TrackProcess
+Declared = VrrpScript | TrackProcess | TrackFile
 Follower = TypeVar("Follower", bound=Following)
 
-KEYWORDS: dict[type[Any], str] = {VrrpScript: "MISC_CHECK", TrackProcess: "PROCESS_CHECK"}
+KEYWORDS: dict[type[Any], str] = {VrrpScript: "MISC_CHECK", TrackProcess: "PROCESS_CHECK", TrackFile: "FILE_CHECK"}
 """Which checker a tracker is."""
 
-TITLES: dict[str, Model] = {"vrrp_script": VrrpScript, "vrrp_track_process": TrackProcess}
+TITLES: dict[str, Model] = {
+    "vrrp_script": VrrpScript,
+    "vrrp_track_process": TrackProcess,
+    "track_file": TrackFile,
+    "vrrp_track_file": TrackFile,
+}
 """How their blocks are called."""
 
 AT_ONCE = {"warmup": 0.0, "rise": 1, "fall": 1}
@@ -39,6 +44,8 @@ def tracker(draft: Draft, users: frozenset[str]) -> dict[str, Any]:
     if user := fields.get("user", ()):
         _user(draft, user, users)
     _processes(draft, fields)
+    if "init_file" in fields:
+        fields["init_file"] = _first_number(draft, fields["init_file"])
     return fields
 
 
@@ -57,13 +64,23 @@ def _processes(draft: Draft, fields: dict[str, Any]) -> None:
         fields.setdefault(key, fields["delay"])
 
 
+def _first_number(draft: Draft, words: tuple[str, ...]) -> str:
+    """keepalived's ``[VALUE] [overwrite]``."""
+    if words[-1:] == (OVERWRITE,):
+        draft.warn("init_file", "what a file has is never overwritten: it is made if it is not there")
+        words = words[:-1]
+    if len(words) > 1 or OVERWRITE in words:
+        draft.error("init_file", f"surplus word {shown(words[-1])}", "a number, and perhaps overwrite")
+    return words[0] if words else "0"
+
+
 def checkers(trackers: Iterable[Declared], blocks: Mapping[str, Block]) -> list[Checker]:
     """The checkers that trackers are."""
     return [_checker(each, blocks[KEYWORDS[type(each)]]) for each in trackers]
 
 
 def _checker(tracker: Declared, block: Block) -> Checker:
-    settings, said = _script(tracker) if isinstance(tracker, VrrpScript) else _process(tracker)
+    settings, said = _check(tracker)
     options = plugin_plan(Checker, f"RT_{block.keyword}", block).options
     return Checker(
         name=tracker.name,
@@ -75,8 +92,19 @@ def _checker(tracker: Declared, block: Block) -> Checker:
     )
 
 
+def _check(tracker: Declared) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of a tracker's check that are not usual, and what is said of its options."""
+    match tracker:
+        case VrrpScript():
+            return _script(tracker)
+        case TrackProcess():
+            return _process(tracker)
+        case TrackFile():
+            return {}, {"file": tracker.file, "counts": True, "create": tracker.init_file}
+
+
 def _script(tracker: VrrpScript) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings and the options of the check. It is on time, and a failure brings no other try sooner."""
+    """It is on time, and a failure brings no other try sooner."""
     command = tracker.script.command, tracker.script.user, tracker.script.group
     settings = {
         "delay_loop": tracker.interval,
@@ -90,7 +118,7 @@ def _script(tracker: VrrpScript) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _process(tracker: TrackProcess) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The same. A delay is a second look after that time; there is one time for both, the longer one."""
+    """A delay is a second look after that time; there is one time for both, the longer one."""
     settings: dict[str, Any] = {"reverse": tracker.quorum_max == 0}
     said = {key: getattr(tracker, key) for key in ("process", "param_match", "full_command")}
     if tracker.fork_delay:
@@ -105,11 +133,13 @@ def resolved(follower: Follower, known: Mapping[str, Declared]) -> Follower:
     found = [_tracked(each, known.get(each.name)) for key in LISTS for each in getattr(follower, key)]
     if not found:
         return follower
-    return replace(follower, checkers=(*follower.checkers, *found), track_scripts=(), track_processes=())
+    return replace(
+        follower, checkers=(*follower.checkers, *found), track_scripts=(), track_processes=(), track_files=()
+    )
 
 
 def _tracked(follows: Tracker, tracker: Declared | None) -> Tracked:
     """What is unsaid is the tracker's; a checker that is no tracker has nothing to say of it."""
     weight = follows.weight if follows.weight is not None else tracker.weight if tracker else 0
     reverse = follows.reverse if follows.reverse is not None else tracker.reverse if tracker else False
-    return Tracked(follows.name, weight=weight, reverse=reverse)
+    return Tracked(follows.name, weight=weight, reverse=reverse, counts=isinstance(tracker, TrackFile))

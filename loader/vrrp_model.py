@@ -41,12 +41,13 @@ class VirtualAddress:
 class Tracked:
     """A checker or an interface that an instance follows: FAULT while it is not OK, or with a weight, its priority.
 
-    ``reverse`` turns round what the verdict does, see `actors.core.tracking`.
+    ``reverse`` turns round what the verdict does; of what ``counts`` it is the number that counts, times the weight.
     """
 
     name: str = argument("str")
     weight: int = option("int", 0, min=-253, max=253, help="what it adds while OK, or takes away while not; 0: FAULT")
     reverse: bool = switch("reverse", "noreverse", False, help="turns round what it does")
+    counts: bool = derived(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class Following:
     track_interfaces: tuple[Tracked, ...] = rows("track_interface", Tracked, help="interfaces that it follows")
     track_scripts: tuple[Tracker, ...] = rows("track_script", Tracker, help="vrrp_scripts that it follows")
     track_processes: tuple[Tracker, ...] = rows("track_process", Tracker, help="vrrp_track_processes that it follows")
+    track_files: tuple[Tracker, ...] = rows("track_file", Tracker, help="track_files that it follows")
     notify_master: Script | None = option("script", None, help="run when it becomes MASTER")
     notify_backup: Script | None = option("script", None, help="run when it becomes BACKUP")
     notify_fault: Script | None = option("script", None, help="run when it goes to FAULT")

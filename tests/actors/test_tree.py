@@ -336,3 +336,10 @@ class TestTrackers:
         assert (spec.title, spec.interval, spec.warmup) == ("RT_PROCESS_CHECK", 1.0, 0.0)
         assert (spec.fast_interval, spec.retry_interval, spec.debounce) == (0.2, 0.2, Debounce(rise=2, fall=2))
         assert tree["vrrp/a"].args[0].follows == (Follow("check/proxy"),)
+
+    def test_a_file_is_looked_at_at_once_and_its_number_counts(self) -> None:
+        tree = self.tree("track_file load {\nfile /run/load\nweight 2\n}\n", "track_file load")
+        spec = tree["check/load"].args[0]
+        assert (spec.title, spec.warmup, spec.debounce) == ("RT_FILE_CHECK", 0.0, Debounce(rise=1, fall=1))
+        assert spec.options == (("file", "/run/load"), ("counts", True), ("create", ""))
+        assert tree["vrrp/a"].args[0].follows == (Follow("check/load", 2, counts=True),)

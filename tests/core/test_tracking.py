@@ -59,6 +59,39 @@ def test_reversed_a_weight_does_the_opposite_as_in_keepalived(
     assert (found.weight, found.faults()) == (gain, faults)
 
 
+@pytest.mark.parametrize(
+    ("value", "weight", "reverse", "gain", "faults"),
+    [
+        (5, 1, False, 5, []),
+        (5, 2, False, 10, []),
+        (-5, 2, False, -10, []),
+        (-5, 2, True, 10, []),
+        (0, 9, True, 0, []),
+        (300, 1, False, 253, []),
+        (-253, 1, False, -253, []),
+        (-254, 1, False, 0, ["a weighs -254"]),
+        (2, -200, False, 0, ["a weighs -400"]),
+        (1, 254, True, 0, ["a weighs -254"]),
+        (5, 0, False, 0, ["a is FAILED"]),
+        (0, 0, False, 0, []),
+        (5, 0, True, 0, []),
+        (0, 0, True, 0, ["a is OK, and reversed"]),
+    ],
+)
+def test_a_number_counts_as_often_as_its_weight_says_as_in_keepalived(
+    value: int, weight: int, reverse: bool, gain: int, faults: list[str]
+) -> None:
+    found = tracking(Follow("a", weight, reverse, counts=True))
+    found.learn("a", FAILED, -999)
+    found.learn("a", FAILED if value else OK, value)
+    assert (found.weight, found.faults()) == (gain, faults)
+
+
+def test_a_number_that_nobody_has_seen_yet_counts_nothing() -> None:
+    found = tracking(Follow("a", -7, counts=True))
+    assert (found.weight, found.faults()) == (0, [])
+
+
 def test_one_source_may_be_followed_in_more_than_one_way() -> None:
     found = tracking(Follow("a"), Follow("a", -30), a=FAILED)
     assert (found.weight, found.faults()) == (-30, ["a is FAILED"])

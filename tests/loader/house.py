@@ -52,7 +52,16 @@ PROCESS = {
         {"name": "quorum_max", "kind": "int", "default": 0},
     ],
 }
-RAW = (HTTP, TCP, PING, MISC, PROCESS)
+FILE = {
+    "keyword": "FILE_CHECK",
+    "aims": "never",
+    "options": [
+        {"name": "file", "required": True},
+        {"name": "counts", "kind": "bool", "default": False},
+        {"name": "create", "default": ""},
+    ],
+}
+RAW = (HTTP, TCP, PING, MISC, PROCESS, FILE)
 BLOCKS = {block.keyword: block for block in (msgspec.convert(raw, Block) for raw in RAW)}
 
 

@@ -200,6 +200,38 @@ def test_most_processes_are_no_fewer_than_the_least() -> None:
     assert complaints(text) == ["4:12 error: quorum_max 2 is below quorum 3"]
 
 
+@pytest.mark.parametrize("title", ["track_file", "vrrp_track_file"])
+@pytest.mark.parametrize(
+    ("inside", "create", "follows"),
+    [
+        ("", "", Tracked("load", weight=1, counts=True)),
+        ("weight -3 reverse", "", Tracked("load", weight=-3, reverse=True, counts=True)),
+        ("weight 0\ninit_file", "0", Tracked("load", counts=True)),
+        ("init_file -20", "-20", Tracked("load", weight=1, counts=True)),
+    ],
+)
+def test_a_file_is_a_check_whose_number_counts(title: str, inside: str, create: str, follows: Tracked) -> None:
+    config = good(f"{title} load {{\nfile /run/load\n{inside}\n}}\n" + router("track_file {\nload\n}"))
+    options = (("file", "/run/load"), ("counts", True), ("create", create))
+    expected = Checker(name="load", keyword="FILE_CHECK", warmup=0.0, rise=1, fall=1, aims="never", options=options)
+    assert config.checkers == (expected,)
+    assert config.vrrp_instances[0].checkers == (follows,)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("overwrite", ["3:11 warning: what a file has is never overwritten: it is made if it is not there"]),
+        ("5 overwrite", ["3:11 warning: what a file has is never overwritten: it is made if it is not there"]),
+        ("5 6", ["3:11 error: surplus word '6'"]),
+        ("five", ["3:11 error: 'five' does not fit 'init_file'"]),
+    ],
+)
+def test_a_file_is_made_with_one_number_and_never_overwritten(words: str, said: list[str]) -> None:
+    text = f"track_file load {{\nfile /run/load\ninit_file {words}\n}}\n" + router("track_file {\nload\n}")
+    assert complaints(text) == said
+
+
 def test_a_user_that_is_not_there_is_told() -> None:
     text = script("user wwww") + router("track_script {\nchk\n}")
     (found,) = read(text, users=frozenset({"www"})).diagnostics

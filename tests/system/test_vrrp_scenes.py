@@ -190,6 +190,27 @@ def a_process_that_dies_takes_its_weight_from_the_priority(duel: Duel) -> None:
     duel.judge("better", "worse", "better", "worse")
 
 
+def a_number_in_a_file_moves_the_priority_and_may_be_a_fault(duel: Duel) -> None:
+    file = duel.better.conf.with_name("number")
+    duel.configure(better={"more": "track_file {\n load weight -2\n }"})
+    tracked = f"vrrp_track_file load {{\n file {file}\n weight 5\n init_file 5\n}}\n"
+    duel.better.conf.write_text(tracked + duel.better.conf.read_text())
+    duel.begin()
+    until(lambda: duel.adverts(duel.better)[-1].priority == 140, limit=PATIENCE)
+    file.write_text("30\n")
+    duel.leads(duel.worse)
+    assert duel.adverts(duel.better)[-1].priority == 90
+    file.unlink()
+    duel.leads(duel.better)
+    until(lambda: duel.adverts(duel.better)[-1].priority == 150, limit=PATIENCE)
+    file.write_text("0x7f\n")
+    duel.leads(duel.worse)
+    assert "Entering FAULT STATE" in duel.better.log.read_text()
+    file.write_text("0\n")
+    duel.leads(duel.better)
+    duel.judge("better", "worse", "better", "worse", "better")
+
+
 def who_does_not_preempt_waits_until_it_is_needed(duel: Duel) -> None:
     duel.configure(better={"more": "nopreempt"})
     duel.begin()
@@ -290,6 +311,7 @@ SCENES = [
     *each([a_stop_is_told_and_spares_the_waiting], [NETS[0]]),
     *each([a_checker_that_fails_moves_the_address_and_brings_it_back], [FAST, NETS[-1]], (OURS_FIRST,)),
     *each([a_process_that_dies_takes_its_weight_from_the_priority], [FAST], (OURS_FIRST,)),
+    *each([a_number_in_a_file_moves_the_priority_and_may_be_a_fault], [FAST]),
     *each([a_script_that_fails_takes_its_weight_from_the_priority], [FAST]),
     *each([a_script_without_a_weight_that_fails_is_a_fault, a_script_that_is_reversed_is_to_fail], [FAST]),
     *each([who_does_not_preempt_waits_until_it_is_needed, preemption_is_delayed_by_what_is_configured], [FAST]),
