@@ -105,7 +105,9 @@ def _check(tracker: Declared) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _script(tracker: VrrpScript) -> tuple[dict[str, Any], dict[str, Any]]:
     """It is on time, and a failure brings no other try sooner."""
-    command = tracker.script.command, tracker.script.user, tracker.script.group
+    words = tracker.script.command
+    if words[0].startswith("<"):  # keepalived leaves these to a shell, of which some know /dev/tcp
+        words = ("/bin/sh", "-c", " ".join(words))
     settings = {
         "delay_loop": tracker.interval,
         "delay_before_retry": tracker.interval,
@@ -114,7 +116,11 @@ def _script(tracker: VrrpScript) -> tuple[dict[str, Any], dict[str, Any]]:
         "jitter": 0.0,
         "init": "down" if tracker.init_fail else "unknown",
     }
-    return settings, {"misc_path": command, "misc_timeout": tracker.timeout, "user": tracker.user}
+    return settings, {
+        "misc_path": (words, tracker.script.user, tracker.script.group),
+        "misc_timeout": tracker.timeout,
+        "user": tracker.user,
+    }
 
 
 def _process(tracker: TrackProcess) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -61,6 +61,12 @@ def test_every_keyword_of_a_script_arrives_where_it_belongs() -> None:
     assert found.at == Position("lb.conf", 1, 1)
 
 
+def test_what_begins_with_a_redirection_is_for_a_shell() -> None:
+    text = script().replace("/bin/check", '"</dev/tcp/127.0.0.1/80 2>&1"') + router("track_script chk")
+    (found,) = good(text).checkers
+    assert dict(found.options)["misc_path"] == (("/bin/sh", "-c", "</dev/tcp/127.0.0.1/80 2>&1"), "", "")
+
+
 @pytest.mark.parametrize(
     ("inside", "lines", "follows"),
     [
