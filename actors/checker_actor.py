@@ -261,7 +261,7 @@ class CheckerActor:
         if self._spec.reverse:
             self._judge(not message.passed, message.detail or REVERSED)
         else:
-            self._judge(message.passed, message.detail, message.share, message.weight)
+            self._judge(message.passed, message.detail, message.share, message.weight, message.value)
 
     def _guard(self) -> None:
         # One timer watches over many runs, since nearly all of them end long before: it is not set for each.
@@ -284,11 +284,11 @@ class CheckerActor:
         self.tally.hung += 1
         self._judge(False, detail)
 
-    def _judge(self, passed: bool, detail: str, share: int = WHOLE, weight: int = OWN) -> None:
+    def _judge(self, passed: bool, detail: str, share: int = WHOLE, weight: int = OWN, value: int = 0) -> None:
         self.tally.failures += not passed
         self.tally.at = self._context.now()
         before = self._health
-        self._health = observe(before, self._spec.debounce, passed, detail, share, weight)
+        self._health = observe(before, self._spec.debounce, passed, detail, share, weight, value)
         if self._health is not before:
             self._publish()
         self._plan()
@@ -315,7 +315,9 @@ class CheckerActor:
 
     def _said(self) -> CheckStatus:
         health = self._health
-        return CheckStatus(self._spec.id, health.verdict, health.detail, health.assumed, health.share, health.weight)
+        return CheckStatus(
+            self._spec.id, health.verdict, health.detail, health.assumed, health.share, health.weight, health.value
+        )
 
     def _report(self, message: Begun | Probed | ProbeNow) -> None:
         self._context.tell(self._spec.id, message)
@@ -333,7 +335,7 @@ _INITIAL = {
 def _initial(last: Any, init: str) -> Health:
     """A restarted checker goes on from the last verdict that it had from a result, so that nobody flaps."""
     if isinstance(last, CheckStatus) and not last.assumed:
-        return Health(last.verdict, last.detail, assumed=False, share=last.share, weight=last.weight)
+        return Health(last.verdict, last.detail, False, last.share, last.weight, value=last.value)
     return _INITIAL[init]
 
 

@@ -125,7 +125,7 @@ class Probed(Message, frozen=True):
     """How run number ``run`` of a checker's probe ended. A ``crash`` is a traceback: the plugin itself failed.
 
     ``share`` is what it leaves servers of their weight, in percent, ``weight`` what they are to have instead of it
-    unless that is `OWN`; ``metrics`` are figures of the plugin's own.
+    unless that is `OWN`; ``value`` is the number that it has found; ``metrics`` are figures of the plugin's own.
     """
 
     run: int
@@ -135,6 +135,7 @@ class Probed(Message, frozen=True):
     crash: str = ""
     share: int = WHOLE
     weight: int = OWN
+    value: int = 0
     metrics: tuple[tuple[str, float], ...] = ()
 
 

@@ -87,7 +87,7 @@ def _role(child: Child, names: Mapping[str, tuple[str, ...]]) -> str:
 
 def _router(spec: VrrpSpec) -> str:
     router, endpoint = spec.router, spec.endpoint
-    fatal = [follow.source for follow in spec.follows if not follow.weight]
+    fatal = [f"{'not ' if each.reverse else ''}{each.source}" for each in spec.follows if not each.weight]
     health = f", {_while(fatal)}" if fatal else ""
     return f"VRRPv{router.version} router {endpoint.vrid} on {endpoint.interface}, priority {router.priority}{health}"
 

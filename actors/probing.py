@@ -21,7 +21,7 @@ from actors.runtime.holds import Watchdog
 from actors.runtime.lanes import DeadlinePassed, Ended, Lane, Lanes
 from actors.runtime.leaks import Leaks, Look
 from actors.runtime.turns import Turns
-from plugins.api import Degraded, Failed, Result, Session, Source, Target, Weighed, build
+from plugins.api import Counted, Degraded, Failed, Result, Session, Source, Target, Weighed, build
 from plugins.registry import Library, Place
 
 Report = Callable[[Begun | Probed | ProbeNow], None]
@@ -308,10 +308,9 @@ def judge(ended: Ended) -> Probed:
     if ended.error is None:
         share = result.weight if isinstance(result, Degraded) else WHOLE
         weight = result.weight if isinstance(result, Weighed) else OWN
-        passed, metrics = not isinstance(result, Failed), _numbers(result.metrics)
-        return Probed(
-            ended.run, passed, _told(result.detail), ended.seconds, share=share, weight=weight, metrics=metrics
-        )
+        value = result.value if isinstance(result, Counted) else 0
+        passed, detail, metrics = not isinstance(result, Failed), _told(result.detail), _numbers(result.metrics)
+        return Probed(ended.run, passed, detail, ended.seconds, "", share, weight, value, metrics)
     if isinstance(ended.error, DeadlinePassed):
         return Probed(ended.run, False, "stopped at its deadline", ended.seconds)
     trace = "".join(traceback.format_exception(ended.error))

@@ -6,6 +6,8 @@ A router stops before its addresses are released, so they start in the other ord
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from actors.addressing import announcer_id, announcers, closed, places, static_addresses, virtual_addresses
 from actors.children import Child
 from actors.core.authentication import Authentication
@@ -223,13 +225,14 @@ def _follows(instance: VrrpInstance, group: VrrpSyncGroup, check_of: CheckOf) ->
     FAULT, unless it says ``sync_group_tracking_weight`` (keepalived).
     """
     weighs = group is ALONE or group.sync_group_tracking_weight
-    own = [Follow(source, weight if weighs else 0) for source, weight in _tracked(instance, check_of)]
-    return tuple(dict.fromkeys((*own, *(Follow(source, weight) for source, weight in _tracked(group, check_of)))))
+    own = _tracked(instance, check_of)
+    own = own if weighs else (msgspec.structs.replace(each, weight=0) for each in own)
+    return tuple(dict.fromkeys((*own, *_tracked(group, check_of))))
 
 
-def _tracked(following: Following, check_of: CheckOf) -> Iterable[tuple[str, int]]:
-    yield from ((check_of(each.name), each.weight) for each in following.checkers)
-    yield from ((f"link/{each.name}", each.weight) for each in following.track_interfaces)
+def _tracked(following: Following, check_of: CheckOf) -> Iterable[Follow]:
+    yield from (Follow(check_of(each.name), each.weight, each.reverse, each.counts) for each in following.checkers)
+    yield from (Follow(f"link/{each.name}", each.weight, each.reverse) for each in following.track_interfaces)
 
 
 def _programs(following: Following, default: Identity) -> RolePrograms:

@@ -112,7 +112,7 @@ class VrrpActor:
                     self._move(message)
                 self._consider()
             case CheckStatus(source, verdict):
-                self._tracking.learn(source, verdict)
+                self._tracking.learn(source, verdict, message.value)
                 self._consider()
             case AddressStatus(source):
                 self._kept[source] = message.fault
@@ -156,7 +156,7 @@ class VrrpActor:
         state, spec = self._state, self._spec
         late = f" (this program was {self._late:.3g} ms late itself)" if self._late else ""
         said = self._tracking.verdict
-        follows = [f"  {follow.source}: {said(follow.source).value}, weight {follow.weight}" for follow in spec.follows]
+        follows = [f"  {follow.source}: {said(follow.source).value}, {follow}" for follow in spec.follows]
         return [
             f"{state.role.value} since: {state.reason}{late}",
             f"priority {state.priority}, of which {self._router.priority} is configured",

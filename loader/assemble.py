@@ -30,6 +30,10 @@ from loader.names import CHECKER, GROUP, INSTANCE, POOL, Names
 from loader.schema import Plan, plan_of, plugin_plan, with_blocks
 from loader.services import virtual_server
 from loader.source import Position, Source
+from loader.trackers import TITLES as TRACKERS
+from loader.trackers import checkers as tracking
+from loader.trackers import plans as tracker_plans
+from loader.trackers import resolved, tracker
 from loader.unused import UNUSED
 from loader.vrrp import static_addresses, sync_group, vrrp_instance
 from loader.vrrp_authentication import KEY_FILE
@@ -105,6 +109,7 @@ class Assembly:
         service = _service(tuple(blocks.values()))
         plans = {p + bare: plugin_plan(Checker, p + bare, block) for bare, block in blocks.items() for p in PREFIXES}
         plans |= {plan.title: plan for plan in (service, ROUTER, SYNC_GROUP, *LISTED)}
+        plans |= tracker_plans(blocks)
         self._cache.begin(self._users)
         values: dict[type[Any], list[Any]] = {plan.built: [] for plan in plans.values() if plan.built}
         blocks_of: list[Statement] = []
@@ -115,22 +120,25 @@ class Assembly:
                 blocks_of += [statement] if type(value) is VirtualServer else []
         groups = {group.name: group for group in values[VirtualServerGroup]}
         services = [self._joined(groups, *each) for each in zip(values[VirtualServer], blocks_of, strict=True)]
-        checkers: list[Checker] = values.get(Checker, [])
+        trackers = {each.name: each for built in TRACKERS.values() for each in values.get(built, ())}
+        checkers: list[Checker] = [*values.get(Checker, ()), *tracking(trackers.values(), blocks)]
+        routers = [resolved(each, trackers) for each in values[VrrpInstance]]
+        parties = [resolved(each, trackers) for each in values[VrrpSyncGroup]]
         if self._reader.is_whole:
             self._names.follow()
         self._names.aim({checker.name: checker for checker in checkers})
         self._names.part()
         if not defs.dynamic_interfaces:
             self._names.look()
-        self._names.level(values[VrrpSyncGroup], values[VrrpInstance])
+        self._names.level(parties, routers)
         self.problems += self._names.problems
         statics = (address for block in values[StaticAddresses] for address in block.addresses)
         return Config(
             defs,
             tuple(checkers),
             tuple(services),
-            tuple(values[VrrpInstance]),
-            tuple(values[VrrpSyncGroup]),
+            tuple(routers),
+            tuple(parties),
             tuple(dict.fromkeys(statics)),
         )
 
@@ -151,7 +159,8 @@ class Assembly:
     def _block(self, plans: Mapping[str, Plan], statement: Statement, defs: GlobalDefs) -> Any:
         """The value of a top-level block, None when it has errors."""
         title = _first(statement)
-        kind = title if title in (INSTANCE, GROUP, POOL) else CHECKER if title[:3] in PREFIXES else ""
+        kind = title if title in (INSTANCE, GROUP, POOL) else ""
+        kind = CHECKER if title[:3] in PREFIXES or title in TRACKERS else kind
         for name in words(statement.text)[1:2] if kind else ():
             self._names.declare(kind, name, statement)
         plan = plans.get(title)
@@ -202,6 +211,8 @@ class Assembly:
             return vrrp_instance(draft, defs, self._key)
         if draft.plan is SYNC_GROUP:
             return sync_group(draft)
+        if draft.plan.title in TRACKERS:
+            return tracker(draft, self._users)
         if draft.plan is SERVICES:
             return virtual_server_group(draft)
         return static_addresses(draft) if draft.plan is STATIC else checker(draft)

@@ -10,6 +10,7 @@ from loader.draft import Draft
 from loader.expressions import KEYWORD, OPTION, BadExpression, names, parsed
 from loader.grammar import words
 from loader.schema import INLINE, option_key
+from loader.tracker_model import LISTS
 
 INTERFACE = "interface"
 
@@ -51,8 +52,9 @@ def references(draft: Draft, fields: Mapping[str, Any]) -> Iterator[Reference]:
         yield Reference(name, place, 0, "", "vrrp_instance", nth=members.count(name))
         members.append(name)
     if draft.plan.title in ("vrrp_instance", "vrrp_sync_group"):
-        for row in draft.values.get("checkers", ()):
-            yield Reference(row.values["name"], draft.body.places["checkers"], 0, "", alone=True)
+        for key in ("checkers", *LISTS):
+            for row in draft.values.get(key, ()):
+                yield Reference(row.values["name"], draft.body.places[key], 0, "", alone=True)
     for key, name in _interfaces(draft):
         yield Reference(name, draft.body.places[key], 0, "", INTERFACE, whole=key == "addresses")
 

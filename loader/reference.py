@@ -15,6 +15,7 @@ from loader.model import (
     VrrpSyncGroup,
 )
 from loader.schema import Plan, plan_of
+from loader.trackers import TITLES as TRACKERS
 from loader.unused import UNUSED
 from loader.vrrp_model import Authentication, AuthHmac, StaticAddresses
 
@@ -27,6 +28,7 @@ def reference(blocks: Iterable[Block]) -> str:
     plans += [plan_of(InlineCheck, "KEYWORD")]
     plans += [plan_of(VrrpInstance, "vrrp_instance"), plan_of(Authentication, "authentication")]
     plans += [plan_of(AuthHmac, "auth_hmac")]
+    plans += [plan_of(built, title) for title, built in TRACKERS.items()]
     plans += [plan_of(VrrpSyncGroup, "vrrp_sync_group"), plan_of(StaticAddresses, "static_ipaddress")]
     own = [_section(f"`RT_{block.keyword}`, `TH_{block.keyword}`", block.help, block.options) for block in blocks]
     return "\n".join([*(_section(f"`{plan.usage}`", "", _keywords(plan)) for plan in plans), *own])

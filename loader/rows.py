@@ -46,12 +46,13 @@ def _row(plan: Plan, given: Sequence[str], start: int, line_end: int, faults: li
         return Row({}, start, line_end)
     values, end = {key: value}, start + 1
     while end < line_end and (slot := plan.slots.get(given[end])):
-        option = _option(slot, values, given[end : min(end + 2, line_end)], end)
+        after = min(end + (1 if slot.keyword.kind == "flag" else 2), line_end)
+        option = _option(slot, values, given[end:after], end)
         if isinstance(option, Fault):
             faults.append(option)
         else:
             values[slot.key] = option
-        end = min(end + 2, line_end)
+        end = after
     if end < line_end and (stray := _stray(plan, given[end], end)):
         faults.append(stray)
         end = line_end
@@ -61,6 +62,8 @@ def _row(plan: Plan, given: Sequence[str], start: int, line_end: int, faults: li
 def _option(slot: Slot, known: Mapping[str, object], given: Sequence[str], index: int) -> object:
     if slot.key in known:
         return Fault(f"{shown(given[0])} is given again", index)
+    if slot.keyword.kind == "flag":
+        return slot.keyword.bare
     if len(given) == 1:
         return Fault(f"{shown(given[0])} needs a value", index, f"expected {slot.keyword.usage}")
     return scalar(slot.keyword, given[1], index + 1)

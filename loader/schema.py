@@ -98,8 +98,8 @@ def rows(name: str, row: type[Any], **more: Any) -> Any:
     return dataclasses.field(default=(), kw_only=True, metadata={KEY: ("rows", keyword, row)})
 
 
-def switch(on: str, off: str, default: bool, **more: Any) -> Any:
-    """Two bare keywords for one truth; the later one counts."""
+def switch(on: str, off: str, default: bool | None, **more: Any) -> Any:
+    """Two bare keywords for one truth; the later one counts. None: neither was said."""
     pair = [Keyword(name, "flag", default, bare=value, **more) for name, value in ((on, True), (off, False))]
     return dataclasses.field(default=default, kw_only=True, metadata={KEY: ("switch", *pair)})
 

@@ -6,7 +6,7 @@ from loader.diagnostics import error, warning
 from loader.draft import Draft
 from loader.model import GlobalDefs
 from loader.vrrp_authentication import KeyFiles, authentication, begin_as_backup, default_window, trailer
-from loader.vrrp_lists import addresses, advertised, fit, peers, tracked
+from loader.vrrp_lists import addresses, advertised, fit, followed, peers
 from loader.vrrp_strict import strict
 
 OWNER = 255
@@ -40,8 +40,7 @@ def vrrp_instance(draft: Draft, defs: GlobalDefs, read_key: KeyFiles) -> dict[st
     fields = _inherited(draft, defs)
     advertised(draft, fields)
     fields["unicast_peers"] = peers(draft, fields)
-    fields["checkers"] = tracked(draft, "checkers")
-    fields["track_interfaces"] = tracked(draft, "track_interfaces")
+    fields |= followed(draft)
     _version(draft, fields)
     _priority(draft, fields)
     trailer(draft, fields, read_key)
@@ -61,8 +60,7 @@ def vrrp_instance(draft: Draft, defs: GlobalDefs, read_key: KeyFiles) -> dict[st
 
 def sync_group(draft: Draft) -> dict[str, Any]:
     """The fields of a group."""
-    fields = {**draft.values, "checkers": tracked(draft, "checkers")}
-    fields["track_interfaces"] = tracked(draft, "track_interfaces")
+    fields = draft.values | followed(draft)
     if len(fields.get("members", ())) == 1:
         draft.warn("members", "a group of one has nobody to go along with")
     return fields

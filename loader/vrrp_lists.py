@@ -6,6 +6,7 @@ from loader.diagnostics import error, warning
 from loader.draft import Draft
 from loader.model import Tracked, UnicastPeer, VirtualAddress
 from loader.rows import Row
+from loader.tracker_model import LISTS, Tracker
 from loader.values import family
 
 ROOM = {4: 255, 6: 90}
@@ -55,9 +56,10 @@ def fit(draft: Draft, fields: dict[str, Any]) -> None:
         fields["excluded"] = (*given[room:], *fields["excluded"])
 
 
-def tracked(draft: Draft, key: str) -> tuple[Tracked, ...]:
-    """What is followed, each once."""
-    return tuple(Tracked(**row.values) for row in _distinct(draft, key, set()))
+def followed(draft: Draft) -> dict[str, Any]:
+    """What an instance or a group follows, each once, by the field that it is in."""
+    kinds: dict[str, type[Any]] = {"checkers": Tracked, "track_interfaces": Tracked, **dict.fromkeys(LISTS, Tracker)}
+    return {key: tuple(kind(**row.values) for row in _distinct(draft, key, set())) for key, kind in kinds.items()}
 
 
 def peers(draft: Draft, fields: dict[str, Any]) -> tuple[UnicastPeer, ...]:

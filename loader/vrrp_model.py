@@ -6,6 +6,7 @@ from loader.fields import MONTH, TICK, Keyword
 from loader.schema import argument, derived, inner, option, position, rows, switch
 from loader.scripts import Script
 from loader.source import Position
+from loader.tracker_model import Tracker
 from loader.values import OCTET
 
 INTERFACE = r"[^/\s]{1,15}"
@@ -38,10 +39,15 @@ class VirtualAddress:
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """A checker or an interface that an instance follows: FAULT while it is not OK, or with a weight, its priority."""
+    """A checker or an interface that an instance follows: FAULT while it is not OK, or with a weight, its priority.
+
+    ``reverse`` turns round what the verdict does; of what ``counts`` it is the number that counts, times the weight.
+    """
 
     name: str = argument("str")
     weight: int = option("int", 0, min=-253, max=253, help="what it adds while OK, or takes away while not; 0: FAULT")
+    reverse: bool = switch("reverse", "noreverse", False, help="turns round what it does")
+    counts: bool = derived(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +108,16 @@ class AuthHmac:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
-    """What an instance or a group of them follows, and the programs that hear of its role."""
+    """What an instance or a group of them follows, and the programs that hear of its role.
+
+    In a whole configuration the trackers stand among the ``checkers``.
+    """
 
     checkers: tuple[Tracked, ...] = rows("checkers", Tracked, help="checkers that it follows")
     track_interfaces: tuple[Tracked, ...] = rows("track_interface", Tracked, help="interfaces that it follows")
+    track_scripts: tuple[Tracker, ...] = rows("track_script", Tracker, help="vrrp_scripts that it follows")
+    track_processes: tuple[Tracker, ...] = rows("track_process", Tracker, help="vrrp_track_processes that it follows")
+    track_files: tuple[Tracker, ...] = rows("track_file", Tracker, help="track_files that it follows")
     notify_master: Script | None = option("script", None, help="run when it becomes MASTER")
     notify_backup: Script | None = option("script", None, help="run when it becomes BACKUP")
     notify_fault: Script | None = option("script", None, help="run when it goes to FAULT")

@@ -1,18 +1,22 @@
 """FILE_CHECK: what a file on this machine says."""
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 from time import time
 
-from plugins.api import Failed, Passed, Result, Target, checker, option
+from plugins.api import Counted, Failed, Passed, Result, Target, checker, option
 from plugins.services import inotify
 from plugins.services.inotify import Inotify
 from plugins.services.patterns import SECONDS, compiled
 
 LONGEST = 64 * 1024
 """Bytes of the file that are looked at."""
+
+NUMBER = re.compile(rb"\s{0,99}([+-]?)(?:0[xX]([0-9A-Fa-f]{1,40})|0([0-7]{1,40})|([1-9][0-9]{0,39}|0))")
+FARTHEST = 2_147_483_647
 
 FOLDER = inotify.CREATE | inotify.DELETE | inotify.MOVED_FROM | inotify.MOVED_TO
 FILE = inotify.MODIFY | inotify.CLOSE_WRITE | inotify.ATTRIB
@@ -55,6 +59,19 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
+def number(content: bytes) -> int:
+    """The number at the beginning, decimal, octal after ``0``, hexadecimal after ``0x``, as C reads it; 0 without one.
+
+    It is kept within 32 bits.
+    """
+    found = NUMBER.match(content)
+    if not found:
+        return 0
+    sign, hexadecimal, octal, decimal = (part or b"" for part in found.groups())
+    value = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal or b"0")
+    return max(-FARTHEST, min(FARTHEST, -value if sign == b"-" else value))
+
+
 @checker("FILE_CHECK", aims="never")
 class FileCheck:
     """Healthy when a file is there and is as it should be; a change is seen at once, by inotify.
@@ -69,10 +86,18 @@ class FileCheck:
     zero: bool = option(
         False, name="number", bare=True, help="it has a number; healthy at 0, as keepalived's track_file"
     )
+    counts: bool = option(
+        False, bare=True, help="as number, but 0 if it is not there or has none; routers may count with the number"
+    )
+    create: str = option("", pattern="[+-]?[0-9]+", help="number to make it with at the beginning, if it is not there")
     max_age: float = option(0.0, kind="seconds", min=0, help="longest time since it was written; 0: any", unit="s")
 
     def setup(self) -> Eye:
-        """What watches it between two looks."""
+        """What watches it between two looks; the file is made first, where that is wanted and can be."""
+        with suppress(OSError):
+            if self.create:
+                with open(self.path, "x", encoding="ascii") as file:
+                    file.write(f"{self.create}\n")
         return Eye()
 
     def watch(self, eye: Eye) -> tuple[int, ...]:
@@ -83,6 +108,8 @@ class FileCheck:
         """Look at it."""
         path = Path(self.path)
         eye.follow(path)
+        if self.counts:
+            return self._counted(path)
         try:
             problem = self._problem(path)
         except OSError as error:
@@ -90,6 +117,16 @@ class FileCheck:
         if self.absent:
             return Failed(f"{self.path} is there") if os.path.lexists(path) else Passed()
         return Failed(problem) if problem else Passed()
+
+    def _counted(self, path: Path) -> Result:
+        """The number in it, which is 0 where there is none."""
+        content = b""
+        with suppress(OSError):
+            if S_ISREG(path.stat().st_mode):
+                with path.open("rb") as file:
+                    content = file.read(LONGEST)
+        value = number(content)
+        return Counted(value, f"{self.path} is {value}") if value else Passed()
 
     def _problem(self, path: Path) -> str:
         """What is wrong with the file; empty for nothing."""

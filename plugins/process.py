@@ -94,7 +94,12 @@ class ProcessCheck:
     """
 
     process: tuple[str, ...] = option(help="name of the program, and its parameters if these have to match")
-    param_match: str = option("exact", choices=("exact", "initial", "partial"), help="how parameters have to match")
+    param_match: str = option(
+        "",
+        choices=("exact", "initial", "partial"),
+        bare="exact",
+        help="how parameters have to match: all, the beginning of their text, the first of them; exact if any",
+    )
     full_command: bool = option(False, bare=True, help="compare the name with the first word of the command line")
     quorum: int = option(1, min=0, max=65535, help="processes that there must be at least")
     quorum_max: int = option(0, min=0, max=65535, help="processes that there may be at most; 0: any number")
@@ -124,14 +129,15 @@ class ProcessCheck:
         name, *wanted = self.process
         if not self.full_command and process.name != name[:SHORT]:
             return False
-        if not (self.full_command or wanted):
+        if not (self.full_command or wanted or self.param_match):
             return True
         own, *given = words_of(process.pid) or [""]
         if self.full_command and own != name:
             return False
-        return not wanted or self._fit(" ".join(wanted), " ".join(given))
+        return self._fit(wanted, given) if wanted or self.param_match else True
 
-    def _fit(self, wanted: str, given: str) -> bool:
-        return {"exact": given == wanted, "initial": given.startswith(wanted), "partial": wanted in given}[
-            self.param_match
-        ]
+    def _fit(self, wanted: list[str], given: list[str]) -> bool:
+        """As keepalived compares them. None are wanted, and that is said: there must be none."""
+        if self.param_match == "initial" and wanted:
+            return " ".join(given).startswith(" ".join(wanted))
+        return (given[: len(wanted)] if self.param_match == "partial" and wanted else given) == wanted

@@ -17,12 +17,13 @@ class Debounce(msgspec.Struct, frozen=True):
 
 class Finding(msgspec.Struct, frozen=True):
     """What one result says: good or bad, and if good, what share of their weight servers are to have (percent), or
-    which weight instead of it."""
+    which weight instead of it; if bad, by which number."""
 
     verdict: Verdict
     detail: str = ""
     share: int = WHOLE
     weight: int = OWN
+    value: int = 0
 
     @property
     def level(self) -> int:
@@ -44,6 +45,7 @@ class Health(msgspec.Struct, frozen=True):
     share: int = WHOLE
     weight: int = OWN
     against: tuple[Finding, ...] = ()
+    value: int = 0
 
     @property
     def streak(self) -> int:
@@ -57,10 +59,16 @@ class Health(msgspec.Struct, frozen=True):
 
 
 def observe(
-    health: Health, debounce: Debounce, passed: bool, detail: str, share: int = WHOLE, weight: int = OWN
+    health: Health,
+    debounce: Debounce,
+    passed: bool,
+    detail: str,
+    share: int = WHOLE,
+    weight: int = OWN,
+    value: int = 0,
 ) -> Health:
     """The health after one more result; one that ``passed`` gives servers a ``share`` of their weight, in percent, or
-    another ``weight``.
+    another ``weight``; one that did not may have found a ``value``.
 
     The first result is final at once, as keepalived has it; later ones need ``rise`` or ``fall`` in a row: so many
     better or worse ones change it to what all of these agree on.
@@ -68,11 +76,12 @@ def observe(
     seen = Verdict.OK if passed else Verdict.FAILED
     share, weight = (share, weight) if passed else (WHOLE, OWN)
     as_before = seen is health.verdict and share == health.share and weight == health.weight
-    if as_before and not health.against and detail == health.detail and not health.assumed:
+    same = detail == health.detail and value == health.value
+    if as_before and not health.against and same and not health.assumed:
         return health
     if as_before or health.assumed:
-        return Health(seen, detail, False, share, weight)
-    return _doubt(health, debounce, Finding(seen, detail, share, weight))
+        return Health(seen, detail, False, share, weight, value=value)
+    return _doubt(health, debounce, Finding(seen, detail, share, weight, value))
 
 
 def _doubt(health: Health, debounce: Debounce, found: Finding) -> Health:
@@ -85,7 +94,7 @@ def _doubt(health: Health, debounce: Debounce, found: Finding) -> Health:
     mildest = max if worse else min
     agreed = mildest(reversed(row[-needed:]), key=lambda each: each.level)
     beyond = tuple(takewhile(lambda each: each.level != agreed.level, reversed(row)))
-    return Health(agreed.verdict, agreed.detail, False, agreed.share, agreed.weight, beyond[::-1])
+    return Health(agreed.verdict, agreed.detail, False, agreed.share, agreed.weight, beyond[::-1], agreed.value)
 
 
 def _level(health: Health) -> int:

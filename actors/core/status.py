@@ -46,7 +46,7 @@ class CheckStatus(Status, frozen=True):
     """A checker's debounced verdict. ``assumed`` is set while ``init`` spoke, not a result.
 
     ``share`` is how much of their weight servers are to have while it is OK, in percent; ``weight`` is what they are to
-    have instead of it, unless that is `OWN`.
+    have instead of it, unless that is `OWN`. ``value`` is a number that it has found, not 0 only while FAILED.
     """
 
     verdict: Verdict
@@ -54,6 +54,7 @@ class CheckStatus(Status, frozen=True):
     assumed: bool = False
     share: int = WHOLE
     weight: int = OWN
+    value: int = 0
 
     @property
     def is_plain(self) -> bool:

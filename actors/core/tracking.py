@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -10,13 +11,45 @@ from actors.core.status import Verdict
 TOLD = 5
 """Faults that are told one by one; more are a number."""
 
+LEAST, MOST = -254, 253
+"""A number times its weight is a fault from here down, and no more than that (keepalived)."""
+
+
+class Effect(NamedTuple):
+    """What the priority gains, and what puts the router into FAULT, in words."""
+
+    gain: int = 0
+    fault: str = ""
+
 
 class Follow(msgspec.Struct, frozen=True):
     """Something tracked: a status' id, and what it does. Weight 0 is FAULT while it is not OK; otherwise the priority
-    gains a positive weight while it is, and loses a negative one while it is not (keepalived's rule)."""
+    gains a positive weight while it is, and loses a negative one while it is not (keepalived's rule).
+
+    ``reverse`` turns that round: FAULT while it is not FAILED; otherwise the priority loses a positive weight while it
+    is OK, and gains what a negative one would take while it is FAILED. What is UNKNOWN speaks against it either way.
+    One that ``counts`` gives the priority the number that it has found, times the weight.
+    """
 
     source: str
     weight: int = 0
+    reverse: bool = False
+    counts: bool = False
+
+    def effect(self, verdict: Verdict, value: int = 0) -> Effect:
+        """What it does with such a status."""
+        weight = -self.weight if self.reverse else self.weight
+        if weight and self.counts:
+            product = value * weight
+            return Effect(fault=f"{self.source} weighs {product}") if product <= LEAST else Effect(min(product, MOST))
+        good = verdict is (Verdict.FAILED if self.reverse else Verdict.OK)
+        if weight:
+            return Effect(weight if good is (weight > 0) else 0)
+        also = ", and reversed" if self.reverse else ""
+        return Effect(fault="" if good else f"{self.source} is {verdict.value}{also}")
+
+    def __str__(self) -> str:
+        return f"weight {self.weight}{' reverse' if self.reverse else ''}{' a number' if self.counts else ''}"
 
 
 class Tracking:
@@ -27,36 +60,34 @@ class Tracking:
 
     def __init__(self, follows: Iterable[Follow]) -> None:
         self.follows = tuple(follows)
-        self.weight = sum(follow.weight for follow in self.follows if follow.weight < 0)
         self._of: dict[str, list[Follow]] = {}
-        for follow in self.follows:
+        self._effects = {follow: follow.effect(Verdict.UNKNOWN) for follow in self.follows}
+        for follow in self._effects:
             self._of.setdefault(follow.source, []).append(follow)
         self._seen: dict[str, Verdict] = {}
-        self._bad = dict.fromkeys(follow.source for follow in self.follows if not follow.weight)
+        self.weight = sum(effect.gain for effect in self._effects.values())
+        self._faults = {follow: effect.fault for follow, effect in self._effects.items() if effect.fault}
 
     def verdict(self, source: str) -> Verdict:
         """What is known of it: UNKNOWN, which is not OK, until it has said something."""
         return self._seen.get(source, Verdict.UNKNOWN)
 
-    def learn(self, source: str, verdict: Verdict) -> None:
+    def learn(self, source: str, verdict: Verdict, value: int = 0) -> None:
         """Take news; of what nobody follows it is none."""
-        was, good = self.verdict(source) is Verdict.OK, verdict is Verdict.OK
         self._seen[source] = verdict
-        if was is good:
-            return
         for follow in self._of.get(source, ()):
-            self._turn(follow, good)
+            was, self._effects[follow] = self._effects[follow], follow.effect(verdict, value)
+            self._turn(follow, was, self._effects[follow])
 
     def faults(self) -> list[str]:
         """What of it puts the router into FAULT, in words."""
-        told = [f"{source} is {self.verdict(source).value}" for source in islice(self._bad, TOLD)]
-        more = len(self._bad) - len(told)
+        told = list(islice(self._faults.values(), TOLD))
+        more = len(self._faults) - len(told)
         return [*told, f"and {more} more"] if more else told
 
-    def _turn(self, follow: Follow, good: bool) -> None:
-        if follow.weight:
-            self.weight += follow.weight if good is (follow.weight > 0) else -follow.weight
-        elif good:
-            self._bad.pop(follow.source, None)
+    def _turn(self, follow: Follow, was: Effect, now: Effect) -> None:
+        self.weight += now.gain - was.gain
+        if now.fault:
+            self._faults[follow] = now.fault
         else:
-            self._bad[follow.source] = None
+            self._faults.pop(follow, None)

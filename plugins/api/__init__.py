@@ -8,7 +8,7 @@ from plugins.api.declare import block, checker
 from plugins.api.describe import build, describe
 from plugins.api.encryption import Encryption
 from plugins.api.options import REQUIRED, RESERVED, BadPlugin, option
-from plugins.api.outcome import Degraded, Failed, Passed, Result, Session, Weighed, explain, outcome
+from plugins.api.outcome import Counted, Degraded, Failed, Passed, Result, Session, Weighed, explain, outcome
 from plugins.api.program import Command, Exit
 from plugins.api.source import Source
 from plugins.api.target import Target
@@ -20,6 +20,7 @@ __all__ = [
     "RESERVED",
     "BadPlugin",
     "Command",
+    "Counted",
     "Degraded",
     "Encryption",
     "Exit",

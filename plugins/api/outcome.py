@@ -73,6 +73,20 @@ class Failed(Exception):
         return hash(self.detail)
 
 
+class Counted(Failed):
+    """The service is not healthy by a number that is not 0. What counts with it, as routers do, is told ``value``."""
+
+    def __init__(self, value: int, detail: str, metrics: dict[str, float] | None = None) -> None:
+        super().__init__(detail, metrics)
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Counted) and (other.value, other.detail) == (self.value, self.detail)
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.detail))
+
+
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 

@@ -54,6 +54,8 @@ class ScriptedProbe:
         crash = TRACE if outcome == "crash" else ""
         if outcome.isdigit():
             self._report(Probed(run, True, "slow", 0.0, share=int(outcome), metrics=(("lag", 1.5),)))
+        elif outcome[:1] == "=":
+            self._report(Probed(run, False, f"it is {outcome[1:]}", 0.0, value=int(outcome[1:])))
         else:
             self._report(Probed(run, outcome == "+", "" if outcome == "+" else outcome, 0.0, crash))
 
@@ -413,6 +415,18 @@ def _named(id: str) -> CheckerSpec:
 
 def _again(world: Checked, **settings: Any) -> Child:
     return Child(ID, CheckerActor, (world.spec(**settings),), ("probes", "random"))
+
+
+def test_a_number_travels_with_the_failure_and_survives_a_crash() -> None:
+    world = Checked("+", "=7", "=7", "=-2", "crash", "=-2", "+", debounce=Debounce(1, 1))
+    world.play()
+    world.advance(20.0)
+    assert world.heard[1:5] == [
+        CheckStatus(ID, OK),
+        CheckStatus(ID, FAILED, "it is 7", value=7),
+        CheckStatus(ID, FAILED, "it is -2", value=-2),
+        CheckStatus(ID, OK),
+    ]
 
 
 class TestDegraded:

@@ -22,7 +22,7 @@ from actors.runtime.lanes import DeadlinePassed, Ended, Lanes
 from actors.runtime.leaks import Leaks
 from actors.runtime.turns import Turns
 from actors.runtime.workers import Workers
-from plugins.api import Degraded, Failed, Passed, Target, Weighed, build, checker, option
+from plugins.api import Counted, Degraded, Failed, Passed, Target, Weighed, build, checker, option
 from plugins.registry import Place, places
 
 
@@ -51,6 +51,11 @@ def test_a_degraded_service_is_healthy_with_a_share() -> None:
 
 def test_a_service_that_knows_its_weight_is_healthy_with_it() -> None:
     assert judge(Ended(7, Weighed(30, "mine"), None, 0.5)) == Probed(7, True, "mine", 0.5, weight=30)
+
+
+def test_a_failure_may_be_by_a_number() -> None:
+    assert judge(Ended(7, Counted(-3, "it is -3"), None, 0.5)) == Probed(7, False, "it is -3", 0.5, value=-3)
+    assert Counted(-3, "bad") != Failed("bad")
 
 
 @pytest.mark.parametrize("end", [Passed, lambda metrics: Degraded(100, "", metrics), lambda m: Failed("", m)])

@@ -13,6 +13,7 @@ from actors.core.health import Debounce
 from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond
 from actors.core.table import Destination, Service, ServiceKey
+from actors.core.tracking import Follow
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.messages import Program
 from actors.notify_actor import FAREWELL, NotifyActor
@@ -30,6 +31,7 @@ from loader.model import (
     SorryServer,
     VirtualServer,
 )
+from tests.loader.house import good
 
 HERE = {"connect_ip": "10.0.2.1", "connect_port": 8080}
 
@@ -289,3 +291,55 @@ class TestCombinations:
         of = config(service(server(1, "outer"), server(2, "outer")), checkers=(local, own, inner, outer))
         checks = [id for id in ids(of) if id.startswith("check/")]
         assert checks == ["check/local", "check/own", "check/inner", "check/outer"]
+
+
+class TestTrackers:
+    """keepalived's words for what a router follows: checkers, in the processes of checkers."""
+
+    ROUTER = "vrrp_instance a {{\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress 10.0.0.1\n{}\n}}\n"
+
+    def tree(self, tracker: str, inside: str) -> dict[str, Child]:
+        children = grow(good(tracker + self.ROUTER.format(inside)), Identity("bob"), shards=2).children
+        return {child.id: child for child in children}
+
+    def test_a_script_is_run_on_time_far_from_vrrp_and_followed_with_its_weight(self) -> None:
+        script = 'vrrp_script chk {\nscript "/bin/check it"\ninterval 5\nweight 9 reverse\nrise 2\n}\n'
+        tree = self.tree(script, "track_script chk")
+        spec = tree["check/chk"].args[0]
+        options = (("misc_path", (("/bin/check", "it"), "", "")), ("misc_timeout", 0.0), ("misc_dynamic", False))
+        assert spec == CheckerSpec(
+            "check/chk",
+            "MISC_CHECK",
+            threaded=False,
+            address="",
+            port=0,
+            timeout=5.0,
+            interval=5.0,
+            retry_interval=5.0,
+            warmup=0.0,
+            jitter=0.0,
+            debounce=Debounce(rise=2, fall=1),
+            options=(*options, ("user", ())),
+            user="bob",
+        )
+        assert tree["check/chk"].process.startswith("checkers-")
+        assert tree["vrrp/a"].process == "vrrp"
+        assert tree["vrrp/a"].args[0].follows == (Follow("check/chk", 9, reverse=True),)
+
+    def test_the_limit_of_a_script_is_its_timeout(self) -> None:
+        tree = self.tree("vrrp_script chk {\nscript /bin/check\ntimeout 0.3\n}\n", "track_script chk")
+        assert tree["check/chk"].args[0].timeout == 0.3
+
+    def test_a_process_is_looked_for_at_once_and_then_every_second(self) -> None:
+        tree = self.tree("vrrp_track_process proxy {\nprocess haproxy\ndelay 0.2\n}\n", "track_process proxy")
+        spec = tree["check/proxy"].args[0]
+        assert (spec.title, spec.interval, spec.warmup) == ("RT_PROCESS_CHECK", 1.0, 0.0)
+        assert (spec.fast_interval, spec.retry_interval, spec.debounce) == (0.2, 0.2, Debounce(rise=2, fall=2))
+        assert tree["vrrp/a"].args[0].follows == (Follow("check/proxy"),)
+
+    def test_a_file_is_looked_at_at_once_and_its_number_counts(self) -> None:
+        tree = self.tree("track_file load {\nfile /run/load\nweight 2\n}\n", "track_file load")
+        spec = tree["check/load"].args[0]
+        assert (spec.title, spec.warmup, spec.debounce) == ("RT_FILE_CHECK", 0.0, Debounce(rise=1, fall=1))
+        assert spec.options == (("file", "/run/load"), ("counts", True), ("create", ""))
+        assert tree["vrrp/a"].args[0].follows == (Follow("check/load", 2, counts=True),)

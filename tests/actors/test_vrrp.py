@@ -176,8 +176,8 @@ class Lan:
         self.links.become(LinkEvent("eth0", True, "02:00:00:00:00:01", (*addresses, *held)))
         self.world.advance(0)
 
-    def check(self, verdict: Verdict, share: int = 100) -> None:
-        self.world.tell("supervisor", Published(CheckStatus("check/db", verdict, share=share)))
+    def check(self, verdict: Verdict, share: int = 100, value: int = 0) -> None:
+        self.world.tell("supervisor", Published(CheckStatus("check/db", verdict, share=share, value=value)))
         self.world.advance(0)
 
 
@@ -265,6 +265,30 @@ def test_with_a_weight_a_checker_moves_the_priority_instead() -> None:
     assert lan.wire.sent[-1].priority == 40
     lan.say(50)
     assert lan.role == "BACKUP"
+
+
+def test_reversed_a_checker_takes_its_weight_while_it_is_ok_and_is_a_fault_without_one() -> None:
+    lan = Lan(follows=(Follow("check/db", 60, reverse=True),))
+    lan.check(Verdict.FAILED)
+    lan.world.advance(4.0)
+    lan.check(Verdict.OK)
+    lan.world.advance(1.0)
+    assert lan.wire.sent[-1].priority == 40
+    other = Lan(follows=(Follow("check/db", reverse=True),))
+    other.check(Verdict.OK)
+    assert other.role == "FAULT"
+
+
+def test_a_number_moves_the_priority_each_time_that_it_is_another() -> None:
+    lan = Lan(follows=(Follow("check/db", -2, counts=True),))
+    lan.check(Verdict.OK)
+    lan.world.advance(4.0)
+    heard = []
+    for value in (5, 7, 200, -10):
+        lan.check(Verdict.FAILED, value=value)
+        lan.world.advance(4.0)
+        heard.append((lan.role, lan.wire.sent[-1].priority))
+    assert heard == [("MASTER", 90), ("MASTER", 86), ("FAULT", 0), ("MASTER", 120)]
 
 
 def test_a_link_that_goes_down_is_a_fault_and_its_return_ends_it() -> None:

@@ -178,3 +178,16 @@ def test_one_failure_decides_and_an_unknown_leaves_things_as_they_are(
 ) -> None:
     assert combine(verdicts, held) is expected
     assert combine(iter(reversed(verdicts)), held) is expected
+
+
+def test_a_number_belongs_to_the_failure_and_is_debounced_with_it() -> None:
+    health, seen = Health(), []
+    for value in (0, 7, 7, 8, 0, 0):
+        health = observe(health, Debounce(2, 2), not value, f"{value}", value=value)
+        seen.append((health.verdict, health.value))
+    assert seen == [(OK, 0), (OK, 0), (FAILED, 7), (FAILED, 8), (FAILED, 8), (OK, 0)]
+
+
+def test_the_same_number_again_is_no_news() -> None:
+    health = observe(Health(), Debounce(), False, "it is 7", value=7)
+    assert observe(health, Debounce(), False, "it is 7", value=7) is health

@@ -31,7 +31,38 @@ HTTP = {
 }
 TCP = {"keyword": "TCP_CHECK"}
 PING = {"keyword": "PING_CHECK", "aims": "host"}
-BLOCKS = {block.keyword: block for block in (msgspec.convert(raw, Block) for raw in (HTTP, TCP, PING))}
+MISC = {
+    "keyword": "MISC_CHECK",
+    "aims": "maybe",
+    "options": [
+        {"name": "misc_path", "kind": "script", "required": True},
+        {"name": "misc_timeout", "kind": "seconds", "default": 0.0},
+        {"name": "misc_dynamic", "kind": "bool", "default": False},
+        {"name": "user", "kind": "words", "default": []},
+    ],
+}
+PROCESS = {
+    "keyword": "PROCESS_CHECK",
+    "aims": "never",
+    "options": [
+        {"name": "process", "kind": "words", "required": True},
+        {"name": "param_match", "default": ""},
+        {"name": "full_command", "kind": "bool", "default": False},
+        {"name": "quorum", "kind": "int", "default": 1},
+        {"name": "quorum_max", "kind": "int", "default": 0},
+    ],
+}
+FILE = {
+    "keyword": "FILE_CHECK",
+    "aims": "never",
+    "options": [
+        {"name": "file", "required": True},
+        {"name": "counts", "kind": "bool", "default": False},
+        {"name": "create", "default": ""},
+    ],
+}
+RAW = (HTTP, TCP, PING, MISC, PROCESS, FILE)
+BLOCKS = {block.keyword: block for block in (msgspec.convert(raw, Block) for raw in RAW)}
 
 
 class Memory:

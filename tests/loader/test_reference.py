@@ -16,7 +16,7 @@ def test_every_keyword_has_a_line_with_its_range_names_and_default() -> None:
     assert "- `persistence_timeout [N (1..2678400 s)]`: how long clients stick\n" in text
     way = "NAT|DR|TUN [type ipip|gue|gre] [port PORT (1..65535)] [nocsum|csum|remcsum]"
     assert f"- `sorry_server_lvs_method {way}`: the service's if unsaid\n" in text
-    assert "- `checkers TEXT [weight N (-253..253)] ...`: checkers that it follows\n" in text
+    assert "- `checkers TEXT [weight N (-253..253)] [reverse] [noreverse] ...`: checkers that it follows\n" in text
     assert "- `nopreempt`: whether it takes over from a lower priority; default True\n" in text
     assert "- `virtual_ipaddress IP[/PREFIX] [dev TEXT] [label TEXT] [scope TEXT] [brd TEXT] ...`: " in text
     assert all(f"`{word} " in text or f"`{word}`" in text for word in COMMON)

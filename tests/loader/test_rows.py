@@ -79,7 +79,12 @@ def test_options_come_in_any_order_and_under_any_of_their_names() -> None:
         ("virtual_ipaddress 10.0.0.1 scope 256", "256", "'256' does not fit 'scope'", ""),
         ("unicast_peer 10.0.0.2 max_ttl 256", "256", "256 is out of range for 'max_ttl'", ""),
         ("virtual_ipaddress {\n10.0.0.1 {\n}\n}", "10.", "a list has no blocks inside", ""),
-        ("checkers", "checkers", "'checkers' needs a value", "expected checkers TEXT [weight N (-253..253)] ..."),
+        (
+            "checkers",
+            "checkers",
+            "'checkers' needs a value",
+            "expected checkers TEXT [weight N (-253..253)] [",
+        ),
         ("checkers {\n}", "checkers", "'checkers' needs a value", ""),
     ],
 )

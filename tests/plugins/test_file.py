@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from plugins.api import Failed, Passed, Session, Target, build
+from plugins.api import Counted, Failed, Passed, Session, Target, build
 from plugins.file import FileCheck
 
 TARGET = ("127.0.0.1", 0)
@@ -66,6 +66,60 @@ def test_what_a_file_says(file: Path, content: str, options: dict[str, Any], exp
     watched = Watched(file, **options)
     said = expected.replace("F", str(file), 1) if expected.startswith("F ") else expected
     assert watched.look() == (Failed(said) if said else Passed())
+    watched.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ("0\n", 0),
+        ("5", 5),
+        (" \n-5 and more", -5),
+        ("+7", 7),
+        ("0x10", 16),
+        ("0X1f", 31),
+        ("0x", 0),
+        ("010", 8),
+        ("08", 0),
+        ("-0x10", -16),
+        ("", 0),
+        ("no number", 0),
+        ("- 5", 0),
+        ("9" * 30, 2_147_483_647),
+        ("-" + "9" * 60_000, -2_147_483_647),
+    ],
+)
+def test_a_number_counts_as_c_reads_it(file: Path, content: str, value: int) -> None:
+    file.write_text(content)
+    watched = Watched(file, counts=True)
+    assert watched.look() == (Counted(value, f"{file} is {value}") if value else Passed())
+    watched.close()
+
+
+def test_what_is_no_file_counts_nothing(file: Path) -> None:
+    watched = Watched(file, counts=True)
+    assert watched.look() == Passed()
+    file.mkdir()
+    assert watched.look() == Passed()
+    watched.close()
+
+
+def test_a_file_is_made_once_if_it_is_not_there(file: Path) -> None:
+    for _ in range(2):
+        watched = Watched(file, counts=True, create="-7")
+        assert watched.look() == Counted(-7, f"{file} is -7")
+        watched.close()
+    file.write_text("3")
+    watched = Watched(file, counts=True, create="-7")
+    assert watched.look() == Counted(3, f"{file} is 3")
+    file.unlink()
+    assert watched.look() == Passed()
+    watched.close()
+
+
+def test_where_no_file_can_be_made_there_is_none(file: Path) -> None:
+    watched = Watched(file / "below", counts=True, create="1")
+    assert watched.look() == Passed()
     watched.close()
 
 

@@ -24,8 +24,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     program, begun = tmp_path / f"{NAME}-and-on", []
     program.symlink_to("/bin/sleep")
 
-    def begin(seconds: str = "60") -> "subprocess.Popen[bytes]":
-        begun.append(subprocess.Popen([str(program), seconds]))
+    def begin(*seconds: str) -> "subprocess.Popen[bytes]":
+        begun.append(subprocess.Popen([str(program), *(seconds or ("60",))]))
         limit = monotonic() + 5
         while process.words_of(begun[-1].pid)[:1] != [str(program)]:
             assert monotonic() < limit
@@ -62,16 +62,25 @@ def test_as_many_must_run_as_are_asked_for(start: Start) -> None:
 @pytest.mark.parametrize(
     ("parameters", "match", "fits"),
     [
-        (("61",), "exact", True),
-        (("6",), "exact", False),
+        ((), "", True),
+        (("61", "2"), "", True),
+        (("61",), "", False),
+        ((), "exact", False),
+        (("61", "2"), "exact", True),
+        (("61",), "exact", False),
+        ((), "initial", False),
         (("6",), "initial", True),
-        (("1",), "initial", False),
-        (("1",), "partial", True),
-        (("7",), "partial", False),
+        (("61", "2"), "initial", True),
+        (("2",), "initial", False),
+        ((), "partial", False),
+        (("61",), "partial", True),
+        (("61", "2"), "partial", True),
+        (("6",), "partial", False),
+        (("2",), "partial", False),
     ],
 )
 def test_parameters_have_to_match(start: Start, parameters: tuple[str, ...], match: str, fits: bool) -> None:
-    start("61")
+    start("61", "2")
     it = session(NAME, *parameters, param_match=match)
     assert isinstance(count(it), Passed) is fits
     it.close()

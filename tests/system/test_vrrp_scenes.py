@@ -4,6 +4,8 @@ The scenes are played several at a time, each on a wire of its own: most of thei
 the laws that hold for all that a third host has heard (`Duel.judge`).
 """
 
+import os
+import subprocess
 import time
 import warnings
 from collections.abc import Iterator
@@ -100,6 +102,115 @@ def a_checker_that_fails_moves_the_address_and_brings_it_back(duel: Duel) -> Non
         application.wait()
     duel.leads(duel.worse)
     duel.judge("better", "worse", "better", "worse")
+
+
+SCRIPT = """global_defs {{
+    script_user root
+}}
+vrrp_script application {{
+    script "/usr/bin/test -e {file}"
+    interval 1
+    timeout 1
+    rise 2
+    fall 2
+    weight {weight}
+}}
+"""
+
+
+def tracking(duel: Duel, weight: str) -> Path:
+    """Have the better router follow a script that wants a file, which is there; the text is keepalived's."""
+    file = duel.better.conf.with_name("well")
+    duel.configure(better={"more": "track_script {\n application\n }"})
+    duel.better.conf.write_text(SCRIPT.format(file=file, weight=weight) + duel.better.conf.read_text())
+    file.touch()
+    return file
+
+
+def a_script_that_fails_takes_its_weight_from_the_priority(duel: Duel) -> None:
+    file = tracking(duel, "-60")
+    duel.begin()
+    until(lambda: duel.adverts(duel.better)[-1].priority == 150, limit=PATIENCE)
+    file.unlink()
+    duel.leads(duel.worse)
+    assert {advert.priority for advert in duel.adverts(duel.better)} <= {150, 90}
+    assert duel.adverts(duel.better)[-1].priority == 90
+    file.touch()
+    duel.leads(duel.better)
+    duel.judge("better", "worse", "better")
+
+
+def a_script_without_a_weight_that_fails_is_a_fault(duel: Duel) -> None:
+    file = tracking(duel, "0")
+    duel.begin()
+    before = len(duel.better.log.read_text())
+    file.unlink()
+    duel.leads(duel.worse)
+    assert "Entering FAULT STATE" in duel.better.log.read_text()[before:]
+    assert {advert.priority for advert in duel.adverts(duel.better)} == {150, 0}
+    file.touch()
+    duel.leads(duel.better)
+    duel.judge("better", "worse", "better")
+
+
+def a_script_that_is_reversed_is_to_fail(duel: Duel) -> None:
+    """The weight is taken away while it passes."""
+    file = tracking(duel, "60 reverse")
+    file.unlink()
+    duel.begin()
+    file.touch()
+    duel.leads(duel.worse)
+    assert duel.adverts(duel.better)[-1].priority == 90
+    file.unlink()
+    duel.leads(duel.better)
+    duel.judge("better", "worse", "better")
+
+
+def a_process_that_dies_takes_its_weight_from_the_priority(duel: Duel) -> None:
+    """keepalived hears of processes outside of namespaces only."""
+    program = duel.better.conf.with_name(f"app{os.getpid()}")
+    program.symlink_to("/bin/sleep")
+    duel.configure(better={"more": f"track_process {{\n {program.name}\n }}"})
+    tracked = f"vrrp_track_process {program.name} {{\n process {program.name} 60\n weight -60\n}}\n"
+    duel.better.conf.write_text(tracked + duel.better.conf.read_text())
+    running = subprocess.Popen([str(program), "60"])
+    try:
+        duel.begin()
+    finally:
+        running.kill()
+        running.wait()
+    duel.leads(duel.worse)
+    assert duel.adverts(duel.better)[-1].priority == 90
+    running = subprocess.Popen([str(program), "60"])
+    try:
+        duel.leads(duel.better)
+    finally:
+        running.kill()
+        running.wait()
+    duel.leads(duel.worse)
+    duel.judge("better", "worse", "better", "worse")
+
+
+def a_number_in_a_file_moves_the_priority_and_may_be_a_fault(duel: Duel) -> None:
+    file = duel.better.conf.with_name("number")
+    duel.configure(better={"more": "track_file {\n load weight -2\n }"})
+    tracked = f"vrrp_track_file load {{\n file {file}\n weight 5\n init_file 5\n}}\n"
+    duel.better.conf.write_text(tracked + duel.better.conf.read_text())
+    duel.begin()
+    until(lambda: duel.adverts(duel.better)[-1].priority == 140, limit=PATIENCE)
+    file.write_text("30\n")
+    duel.leads(duel.worse)
+    assert duel.adverts(duel.better)[-1].priority == 90
+    file.unlink()
+    duel.leads(duel.better)
+    until(lambda: duel.adverts(duel.better)[-1].priority == 150, limit=PATIENCE)
+    before = len(duel.better.log.read_text())
+    file.write_text("0x7f\n")
+    duel.leads(duel.worse)
+    assert "Entering FAULT STATE" in duel.better.log.read_text()[before:]
+    file.write_text("0\n")
+    duel.leads(duel.better)
+    duel.judge("better", "worse", "better", "worse", "better")
 
 
 def who_does_not_preempt_waits_until_it_is_needed(duel: Duel) -> None:
@@ -201,6 +312,10 @@ SCENES = [
     *each([of_two_that_begin_together_the_better_leads], [NETS[2], FAST, NETS[-2]]),
     *each([a_stop_is_told_and_spares_the_waiting], [NETS[0]]),
     *each([a_checker_that_fails_moves_the_address_and_brings_it_back], [FAST, NETS[-1]], (OURS_FIRST,)),
+    *each([a_process_that_dies_takes_its_weight_from_the_priority], [FAST], (OURS_FIRST,)),
+    *each([a_number_in_a_file_moves_the_priority_and_may_be_a_fault], [FAST]),
+    *each([a_script_that_fails_takes_its_weight_from_the_priority], [FAST]),
+    *each([a_script_without_a_weight_that_fails_is_a_fault, a_script_that_is_reversed_is_to_fail], [FAST]),
     *each([who_does_not_preempt_waits_until_it_is_needed, preemption_is_delayed_by_what_is_configured], [FAST]),
     *each([after_a_partition_the_better_one_is_left], [NETS[0], FAST, NETS[-2]]),
     *each([of_equals_the_higher_address_is_left, an_equal_that_comes_second_does_not_take_over], [FAST]),

@@ -1,7 +1,10 @@
 """docs/recipes.md: each recipe is taken from the page, loaded, and probes the real server, none, and one that errs."""
 
 import re
+import shlex
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -142,6 +145,13 @@ def test_a_wrong_answer_is_a_failure_with_a_reason(name: str) -> None:
 
     with peer(answer) as server:
         assert asked(name, server.port) == Failed(reason)
+
+
+def test_a_recipe_can_be_tried_as_the_page_says(ports: dict[str, int]) -> None:
+    (command,) = re.findall(r"`understudyctl (checker run .*)`", PAGE)
+    words = shlex.split(command.replace("mail:110", f"127.0.0.1:{ports['pop3']}"))
+    done = subprocess.run([sys.executable, "-m", "actors.ctl", *words], cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_certificate_of_nobody_known_is_refused(ports: dict[str, int]) -> None:
