@@ -6,6 +6,9 @@ from plugins.api import Encryption, Failed, Lent, Passed, Target, Tls, checker, 
 
 _START_TLS = "1.3.6.1.4.1.1466.20037"
 
+_MOST = 8 * 1024
+"""Bytes of all answers: the library keeps each message, and there may be one in every two bytes."""
+
 
 @checker("LDAP_CHECK")
 class LdapCheck(Encryption):
@@ -23,7 +26,7 @@ class LdapCheck(Encryption):
         ldap = library("ldap3", "ldap")
         errors = library("ldap3.core.exceptions", "ldap")
         tls = None if self.starttls else self.encryption()
-        with conversation(target.connect(tls), "LDAP") as sock:
+        with conversation(target.connect(tls), "LDAP", _MOST) as sock:
             try:
                 self._converse(ldap, sock, target)
             except (errors.LDAPInvalidFilterError, errors.LDAPPasswordIsMandatoryError) as error:

@@ -141,6 +141,18 @@ def test_datagrams_that_mean_harm(answer: str) -> None:
         judge(DATAGRAMS, port)
 
 
+@pytest.mark.parametrize("checker", STREAMS)
+@pytest.mark.parametrize("harm", ["letters without end", "headers without end", "a body that never ends"])
+def test_no_checker_keeps_much_of_what_never_ends(checker: str, harm: str) -> None:
+    with peer(HARM[harm]) as server:
+        start()
+        reset_peak()
+        list(probed({checker: STREAMS[checker]}, server.port, 0.3))
+        peak = get_traced_memory()[1]
+        stop()
+    assert peak < 2 * (256 + 64) * 1024  # two probes, and the longest body that is looked at
+
+
 def judge(checkers: dict[str, tuple[str, Any]], port: int) -> None:
     """Have all of them probe at once, in both ways."""
     start()
@@ -153,14 +165,16 @@ def judge(checkers: dict[str, tuple[str, Any]], port: int) -> None:
     assert peak / len(ends) < 400_000
 
 
-def probed(checkers: dict[str, tuple[str, Any]], port: int) -> Iterator[tuple[str, Result, float]]:
+def probed(
+    checkers: dict[str, tuple[str, Any]], port: int, limit: float = LIMIT
+) -> Iterator[tuple[str, Result, float]]:
     """Name, end and seconds of each probe."""
     ends: list[tuple[str, Result, float]] = []
 
     def probe(name: str, dial: Any) -> None:
         keyword, options = checkers[name]
         plugin, began = build(shipped()[keyword], options), monotonic()
-        end = outcome(plugin, Target("127.0.0.1", port, LIMIT, dial=dial))
+        end = outcome(plugin, Target("127.0.0.1", port, limit, dial=dial))
         ends.append((f"{name} {type(dial).__name__}", end, monotonic() - began))
 
     threads = [threading.Thread(target=probe, args=(name, NativeDial())) for name in checkers]

@@ -8,6 +8,7 @@ import pytest
 from plugins.api import Failed, Passed
 from plugins.dns import DnsCheck
 from tests.system.lab import free_ports
+from tests.system.services.cutting import flipped, garbled, shortened
 from tests.system.services.servers import accepts, asked, folder, own, server
 
 CONF = """
@@ -87,3 +88,16 @@ def test_what_a_name_server_answers(ports: Ports, options: dict[str, Any], resul
 
 def test_down_is_down(ports: Ports) -> None:
     assert asked(DnsCheck, ports.none) == Failed("Connection refused")
+
+
+def test_an_answer_that_was_changed_underway_is_taken_at_most_for_what_it_says(ports: Ports) -> None:
+    question = {"name": "www.example.com", "type": "A", "expect": ("10.0.0.1",)}
+    seen: list[int] = []
+    assert garbled(DnsCheck, ports.up, [lambda answer: seen.append(len(answer)) or answer], **question) == [Passed()]
+    ends = garbled(DnsCheck, ports.up, shortened(seen[0]), **question)
+    assert [end for end in ends if not isinstance(end, Failed) or not end.detail] == []
+    ends = garbled(DnsCheck, ports.up, flipped(seen[0]), **question)
+    assert {type(end) for end in ends[:2] + ends[-4:]} == {Failed}  # the id, and the address
+    assert [end for end in ends if not isinstance(end, Passed) and not end.detail] == []
+    (end,) = garbled(DnsCheck, ports.up, [bytes], elsewhere=True, **question)
+    assert isinstance(end, Failed)

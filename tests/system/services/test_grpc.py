@@ -11,6 +11,7 @@ from plugins.api import Failed, Passed
 from plugins.grpc import GrpcCheck
 from tests.plugins.certificates import certificate
 from tests.system.lab import free_ports
+from tests.system.services.cutting import judge_cuts
 from tests.system.services.servers import accepts, asked, folder, server
 
 GREETER = Path(__file__).with_name("greeter.py")
@@ -52,3 +53,7 @@ def ports() -> Iterator[Ports]:
 )
 def test_a_grpc_server_is_judged_by_its_own_word(which: str, options: dict, result: object, ports: Ports) -> None:
     assert asked(GrpcCheck, getattr(ports, which), **options) == result
+
+
+def test_cut_off_at_any_byte_it_fails_until_all_that_is_needed_has_come(ports: Ports) -> None:
+    judge_cuts(GrpcCheck, ports.clear)

@@ -10,6 +10,7 @@ from plugins.api import Failed, Passed
 from plugins.ldap import LdapCheck
 from tests.plugins.certificates import certificate
 from tests.system.lab import free_ports
+from tests.system.services.cutting import judge_cuts
 from tests.system.services.servers import accepts, asked, folder, own, run, server
 
 SETTINGS = """
@@ -104,3 +105,7 @@ def test_a_directory_is_judged_by_its_bind_and_what_it_finds(
     which: str, options: dict, result: object, ports: Ports
 ) -> None:
     assert asked(LdapCheck, getattr(ports, which), **options) == result
+
+
+def test_cut_off_at_any_byte_it_fails_until_all_that_is_needed_has_come(ports: Ports) -> None:
+    judge_cuts(LdapCheck, ports.clear)

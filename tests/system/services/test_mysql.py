@@ -11,6 +11,7 @@ from plugins.api import Failed, Passed
 from plugins.mysql import MysqlCheck
 from tests.plugins.certificates import certificate
 from tests.system.lab import free_ports, until
+from tests.system.services.cutting import judge_cuts
 from tests.system.services.servers import accepts, asked, folder, found, own, run, server
 
 USERS = """
@@ -120,3 +121,7 @@ def test_a_replica_that_stops_to_replicate_fails(ports: Ports) -> None:
     assert asked(MysqlCheck, ports.replica, user="watcher", password="sesame", max_lag=9.0) == Failed(
         "a replica whose lag is not known"
     )
+
+
+def test_cut_off_at_any_byte_it_fails_until_all_that_is_needed_has_come(ports: Ports) -> None:
+    judge_cuts(MysqlCheck, ports.primary, user="watcher", password="sesame")

@@ -15,6 +15,7 @@ from plugins.api import Degraded, Failed, Passed, Session, Target, build
 from plugins.http import HttpGet, SslGet
 from tests.plugins.certificates import certificate
 from tests.system.lab import free_ports
+from tests.system.services.cutting import judge_cuts
 from tests.system.services.servers import accepts, asked, folder, own, server
 
 CONF = """
@@ -183,3 +184,8 @@ def test_a_kept_connection_serves_every_check_until_the_server_closes_it(ports: 
     (getattr(sock, "_sock", sock)).shutdown(SHUT_WR)
     assert session.probe(Target("127.0.0.1", port)) == Passed()
     session.close()
+
+
+def test_cut_off_at_any_byte_it_fails_until_all_that_is_needed_has_come(ports: Ports) -> None:
+    judge_cuts(HttpGet, ports.plain, url=(url("/json", json=(json(".status.db[0].up"),)),))
+    judge_cuts(SslGet, ports.tls, 60, url=(url(),))

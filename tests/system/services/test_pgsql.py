@@ -11,6 +11,7 @@ from plugins.api import Degraded, Failed, Passed
 from plugins.pgsql import PgsqlCheck
 from tests.plugins.certificates import certificate
 from tests.system.lab import free_ports, until
+from tests.system.services.cutting import judge_cuts
 from tests.system.services.servers import asked, folder, found, run, server
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
@@ -149,3 +150,7 @@ def test_a_standby_that_stops_to_replay_is_degraded_and_then_fails(ports: Ports)
     assert asked(PgsqlCheck, ports.standby, **late, max_lag=0.1) == Failed("more than 0.1 s behind")
     sql(ports.home, ports.standby, "SELECT pg_wal_replay_resume();")
     until(lambda: found(PgsqlCheck, ports.standby, **late, max_lag=0.1) == Passed())
+
+
+def test_cut_off_at_any_byte_it_fails_until_all_that_is_needed_has_come(ports: Ports) -> None:
+    judge_cuts(PgsqlCheck, ports.primary, 60, user="watcher", password="sesame", database="postgres")

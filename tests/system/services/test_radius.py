@@ -9,6 +9,7 @@ import pytest
 from plugins.api import Failed, Passed
 from plugins.radius import RadiusCheck
 from tests.system.lab import free_ports
+from tests.system.services.cutting import flipped, garbled, shortened
 from tests.system.services.servers import asked, folder, found, own, server
 
 SETTINGS = """
@@ -109,3 +110,13 @@ def test_a_radius_server_is_judged_by_its_answer(which: str, options: dict, resu
 def test_a_wrong_secret_is_not_answered(ports: Ports) -> None:
     silence = Failed("no answer; a wrong secret gets none either")
     assert asked(RadiusCheck, ports.users, 0.3, secret="wrong", user="watcher", password="hush") == silence
+
+
+def test_no_answer_that_was_changed_underway_or_comes_from_elsewhere_is_taken(ports: Ports) -> None:
+    login = {"secret": "sesame", "user": "watcher", "password": "hush"}
+    seen: list[int] = []
+    assert garbled(RadiusCheck, ports.users, [lambda answer: seen.append(len(answer)) or answer], **login) == [Passed()]
+    ends = garbled(RadiusCheck, ports.users, [*shortened(seen[0]), *flipped(seen[0])], **login)
+    assert [end for end in ends if not isinstance(end, Failed) or not end.detail] == []
+    (end,) = garbled(RadiusCheck, ports.users, [bytes], elsewhere=True, **login)
+    assert isinstance(end, Failed)

@@ -9,6 +9,7 @@ from plugins.api import Failed, Passed
 from plugins.redis import RedisCheck
 from tests.plugins.certificates import certificate
 from tests.system.lab import free_ports, until
+from tests.system.services.cutting import judge_cuts
 from tests.system.services.servers import accepts, asked, folder, found, server
 
 
@@ -80,3 +81,8 @@ REFUSED = "WRONGPASS invalid username-password pair or user is disabled."
 )
 def test_redis_is_judged_by_its_answer_and_its_role(which: str, options: dict, result: object, ports: Ports) -> None:
     assert asked(RedisCheck, getattr(ports, which), **options) == result
+
+
+def test_cut_off_at_any_byte_it_fails_until_all_that_is_needed_has_come(ports: Ports) -> None:
+    judge_cuts(RedisCheck, ports.master, password="sesame", role="read-write")
+    judge_cuts(RedisCheck, ports.tls, 60, password="sesame", tls=True)

@@ -10,6 +10,7 @@ from plugins.api import Failed, Passed
 from plugins.smtp import SmtpCheck
 from tests.plugins.certificates import certificate
 from tests.system.lab import free_ports
+from tests.system.services.cutting import judge_cuts
 from tests.system.services.servers import accepts, asked, folder, own, server
 
 CONF = """
@@ -91,3 +92,8 @@ def test_tls_where_none_is_spoken_is_a_failure_with_a_reason(ports: Ports) -> No
     end = asked(SmtpCheck, ports.plain, tls=True)
     assert isinstance(end, Failed)
     assert end.detail.startswith("TLS: ")
+
+
+def test_cut_off_at_any_byte_it_fails_until_all_that_is_needed_has_come(ports: Ports) -> None:
+    judge_cuts(SmtpCheck, ports.plain, 30)
+    judge_cuts(SmtpCheck, ports.plain, 25, starttls=True)
