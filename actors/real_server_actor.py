@@ -6,6 +6,7 @@ import msgspec
 
 from actors.core.health import combine, weighed
 from actors.core.status import OWN, CheckStatus, ServerStatus, Verdict
+from actors.core.tracking import Follow, counted
 from actors.messages import Program, Replayed, Settle
 from actors.runtime.actor import Context
 
@@ -15,6 +16,8 @@ class RealServerSpec(msgspec.Struct, frozen=True):
 
     Of its weight, or of what a checker asks for instead, it has the least share that any of its checkers leaves it, as
     soon as that is said.
+    ``files`` are those of the checks that are numbers: each, times its weight, is added to the server's; with a weight
+    of 0 any but 0 takes the server out.
     With ``alpha`` a verdict that is only assumed does not count. With ``omega`` a stop counts as going down.
     """
 
@@ -25,17 +28,19 @@ class RealServerSpec(msgspec.Struct, frozen=True):
     omega: bool = False
     notify_up: Program | None = None
     notify_down: Program | None = None
+    files: tuple[Follow, ...] = ()
 
 
 class RealServerActor:
     """In the pool while every checker is OK; decides once for all the news of one moment."""
 
-    __slots__ = ("_context", "_heard", "_spec", "_status")
+    __slots__ = ("_context", "_heard", "_numbers", "_spec", "_status")
 
     def __init__(self, context: Context, spec: RealServerSpec) -> None:
         self._context = context
         self._spec = spec
         self._heard: dict[str, CheckStatus] = {}
+        self._numbers = {follow.source: follow for follow in spec.files}
         self._status: ServerStatus | None = context.last if isinstance(context.last, ServerStatus) else None
 
     def on_start(self) -> None:
@@ -78,7 +83,7 @@ class RealServerActor:
         heard = self._heard.get(check)
         if heard is None or (heard.assumed and self._spec.alpha):
             return Verdict.UNKNOWN
-        return heard.verdict
+        return counted(self._numbers[check], heard)[0] if check in self._numbers else heard.verdict
 
     def _settle(self) -> None:
         verdicts = {check: self._verdict_of(check) for check in self._spec.checks}
@@ -92,8 +97,11 @@ class RealServerActor:
 
     def _serving(self) -> ServerStatus:
         """Healthy, with the least of what its checkers leave it, and why."""
-        speak = {check: heard for check, heard in self._heard.items() if not heard.is_plain}
-        asked = (heard.weight for heard in speak.values() if heard.weight != OWN)
+        speak = {check: heard for check, heard in self._heard.items() if not heard.is_plain or heard.value}
+        asked = [heard.weight for heard in speak.values() if heard.weight != OWN]
+        asked += [
+            self._spec.weight + counted(f, speak[f.source])[1] for f in self._numbers.values() if f.source in speak
+        ]
         weight = weighed(self._spec.weight, (heard.share for heard in speak.values()), asked)
         return ServerStatus(self._spec.id, Verdict.OK, weight, "; ".join(f"{c}: {self._says(c)}" for c in speak))
 

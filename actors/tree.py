@@ -31,6 +31,7 @@ from actors.combine_actor import CombineActor
 from actors.core.quorum import Member, Quorum, Roster, Sorry
 from actors.core.restart import Beyond, Policy
 from actors.core.table import Destination, Service, ServiceKey, Tunnel, endpoint
+from actors.core.tracking import Follow
 from actors.ipvs_actor import IpvsActor, ServiceSpec
 from actors.ipvs_tree import ipvs_settings, sync_daemon
 from actors.notify_actor import FAREWELL, NotifyActor
@@ -120,6 +121,10 @@ def _server_specs(service: VirtualServer, checks: Checks, default: Identity) -> 
             service.omega,
             program(server.notify_up, default),
             program(server.notify_down, default),
+            tuple(
+                Follow(checks.follow(each.name, server), each.weight, each.reverse, each.counts)
+                for each in server.files
+            ),
         )
 
 
@@ -127,6 +132,7 @@ def _followed(server: RealServer, checks: Checks) -> Iterable[str]:
     """The ids of the checks that a server names, and of its own."""
     yield from (checks.follow(name, server) for name in server.checkers)
     yield from (checks.own(check, server) for check in server.checks)
+    yield from (checks.follow(each.name, server) for each in server.files)
 
 
 def _server_id(service: VirtualServer, server: RealServer) -> str:

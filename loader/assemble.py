@@ -32,8 +32,8 @@ from loader.services import virtual_server
 from loader.source import Position, Source
 from loader.trackers import TITLES as TRACKERS
 from loader.trackers import checkers as tracking
+from loader.trackers import in_server, resolved, served, tracker
 from loader.trackers import plans as tracker_plans
-from loader.trackers import resolved, tracker
 from loader.unused import UNUSED
 from loader.vrrp import static_addresses, sync_group, vrrp_instance
 from loader.vrrp_authentication import KEY_FILE
@@ -121,6 +121,7 @@ class Assembly:
         groups = {group.name: group for group in values[VirtualServerGroup]}
         services = [self._joined(groups, *each) for each in zip(values[VirtualServer], blocks_of, strict=True)]
         trackers = {each.name: each for built in TRACKERS.values() for each in values.get(built, ())}
+        services = [served(each, trackers) for each in services]
         checkers: list[Checker] = [*values.get(Checker, ()), *tracking(trackers.values(), blocks)]
         routers = [resolved(each, trackers) for each in values[VrrpInstance]]
         parties = [resolved(each, trackers) for each in values[VrrpSyncGroup]]
@@ -259,7 +260,7 @@ class Assembly:
 def _service(blocks: tuple[Block, ...]) -> Plan:
     """The plan of a virtual server whose real servers may have checks of their own; the same for the same plugins, by
     which the cache knows it."""
-    return with_blocks(SERVICE, "real_server", InlineCheck, blocks)
+    return with_blocks(SERVICE, "real_server", InlineCheck, in_server(blocks))
 
 
 def _first(statement: Statement) -> str:

@@ -11,8 +11,10 @@ from loader.expressions import KEYWORD, OPTION, BadExpression, names, parsed
 from loader.grammar import words
 from loader.schema import INLINE, option_key
 from loader.tracker_model import LISTS
+from loader.trackers import FILE_CHECK
 
 INTERFACE = "interface"
+TRACK_FILE = option_key("track_file")
 
 
 def identities(draft: Draft, fields: Mapping[str, Any]) -> tuple[Identity, ...]:
@@ -63,6 +65,9 @@ def _of_server(server: Draft) -> Iterator[Reference]:
     """The checkers that a real server names."""
     for own in server.values.get(f"{INLINE}{KEYWORD}", ()):
         yield from _combined(own, server.head.inside + own.head.inside, server.head.file)
+    for own in server.values.get(f"{INLINE}{FILE_CHECK}", ()):
+        if name := own.values.get(TRACK_FILE):
+            yield Reference(name, own.body.places[TRACK_FILE], server.head.inside + own.head.inside, server.head.file)
     for name in server.values.get("checkers", ()):
         yield Reference(name, server.body.places["checkers"], server.head.inside, server.head.file)
 

@@ -11,6 +11,7 @@ from loader.ipvs_model import Entry, Forwarding, IpvsDefaults, SyncDaemon, Timeo
 from loader.schema import argument, beside, common_words, derived, flags, marked, nested, option, position
 from loader.scripts import Script
 from loader.source import Position
+from loader.tracker_model import Tracker
 from loader.vrrp_model import (
     INTERFACE,
     Authentication,
@@ -193,7 +194,8 @@ class ServerSettings(CheckSettings):
 class RealServer(ServerSettings):
     """A server of the pool, up while all its ``checkers`` are. A threshold of 0 is none.
 
-    What it leaves unsaid and its virtual server says is already filled in.
+    What it leaves unsaid and its virtual server says is already filled in. ``files`` are the ``track_files`` that it
+    follows with what was left unsaid of them.
     """
 
     address: str = argument("address")
@@ -203,6 +205,8 @@ class RealServer(ServerSettings):
     notify_down: Script | None = option("script", None, help="run when it goes down")
     checkers: tuple[str, ...] = option("words", (), help="names of the checkers it follows")
     checks: tuple[InlineCheck, ...] = derived(())
+    track_files: tuple[Tracker, ...] = derived(())
+    files: tuple[Tracked, ...] = derived(())
     uthreshold: int = option("int", 0, min=0, max=4_294_967_295, help="connections at which it takes no more")
     lthreshold: int = option("int", 0, min=0, max=4_294_967_295, help="connections at which it takes them again")
     at: Position = position()

@@ -10,6 +10,8 @@ from loader.meaning import checker
 from loader.model import Forwarding, InlineCheck, RealServer, SorryServer, Tunnel
 from loader.schema import INLINE
 from loader.source import Position
+from loader.tracker_model import Tracker
+from loader.trackers import FILE_CHECK, followed_file, is_followed, own_file
 from loader.values import family, is_multicast
 
 FAMILIES = {"inet": 4, "inet6": 6}
@@ -160,12 +162,25 @@ def _checks(server: Draft, place: Place) -> tuple[tuple[InlineCheck, ...], list[
     wrong: list[Problem] = []
     for key in sorted(key for key in server.values if key.startswith(INLINE)):
         for each in server.values[key]:
+            if is_followed(each):
+                continue
             known = len(each.problems)
             fields = checker(each)
+            if each.plan.title == FILE_CHECK:
+                own_file(each, fields)
             found = each.problems[known:]
             wrong += [server.out(problem) for problem in found]
             built.append(InlineCheck(**fields, at=place(each.head)))
     return tuple(built), wrong
+
+
+def _files(server: Draft) -> tuple[tuple[Tracker, ...], list[Problem]]:
+    """The files whose numbers the server follows, and what is wrong with that."""
+    found = [each for each in server.values.get(f"{INLINE}{FILE_CHECK}", ()) if is_followed(each)]
+    known = [len(each.problems) for each in found]
+    built = tuple(followed_file(each) for each in found)
+    wrong = (problem for each, count in zip(found, known, strict=True) for problem in each.problems[count:])
+    return built, [server.out(problem) for problem in wrong]
 
 
 def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], place: Place) -> tuple[RealServer, ...]:
@@ -180,6 +195,7 @@ def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], pl
             continue
         own = {key: value for key, value in server.values.items() if not key.startswith(INLINE)}
         own["checks"], misdeclared = _checks(server, place)
+        own["track_files"], misfollowed = _files(server)
         wrong = [error(text, server.where("method")) for text in _forward(own)]
         values = inherited | own
         wrong += _server_problems(server, values, fields)
@@ -188,7 +204,7 @@ def _real_servers(draft: Draft, fields: dict[str, Any], servers: list[Draft], pl
         if key in seen:
             message = f"real_server {key[0]} {key[1]} is in this virtual_server already"
             wrong.append(error(message, server.heading(), related=(("first declared here", seen[key].heading()),)))
-        draft.problems += [draft.out(problem) for problem in (*wrong, *misdeclared)]
+        draft.problems += [draft.out(problem) for problem in (*wrong, *misdeclared, *misfollowed)]
         seen.setdefault(key, server)
         built.append(RealServer(**values, at=place(server.head)))
     return tuple(built)

@@ -10,6 +10,8 @@ from loader.source import Position
 
 HEAVIEST = 254
 """Most that a tracker may add or take away: more than a priority can change."""
+HEAVIEST_SERVER = 2_147_483_647
+"""The same of a real server."""
 MOST = 65_535
 """Most results in a row."""
 OVERWRITE = "overwrite"

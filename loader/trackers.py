@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from loader.diagnostics import did_you_mean, shown
+import msgspec
+
+from loader.diagnostics import did_you_mean, error, shown
 from loader.draft import Draft
-from loader.fields import Block
-from loader.model import Checker, Tracked
-from loader.schema import Model, Plan, plan_of, plugin_plan
-from loader.tracker_model import LISTS, OVERWRITE, Tracker, TrackFile, TrackProcess, VrrpScript
+from loader.fields import Block, Keyword
+from loader.model import Checker, Tracked, VirtualServer
+from loader.schema import Model, Plan, option_key, plan_of, plugin_plan
+from loader.tracker_model import HEAVIEST_SERVER, LISTS, OVERWRITE, Tracker, TrackFile, TrackProcess, VrrpScript
 from loader.vrrp_model import Following
 
 Declared = VrrpScript | TrackProcess | TrackFile
@@ -26,6 +28,24 @@ TITLES: dict[str, Model] = {
 }
 """How their blocks are called."""
 
+FILE_CHECK = "FILE_CHECK"
+"""Of which a real_server may have one that names a `TrackFile`."""
+
+IN_SERVER = (
+    Keyword("track_file", "str", "", help="name of a track_file, in place of the file; its number counts"),
+    Keyword(
+        "weight",
+        "arguments",
+        None,
+        options=(
+            Keyword("weight", "int", None, True, -HEAVIEST_SERVER, HEAVIEST_SERVER),
+            Keyword("reverse", "str", "", choices=("reverse", "noreverse")),
+        ),
+        help="its number times this is added to the server's weight; 0: down while the number is not 0",
+    ),
+)
+"""What that has more than the checker (keepalived)."""
+
 AT_ONCE = {"warmup": 0.0, "rise": 1, "fall": 1}
 """Begun without delay, and each result believed."""
 
@@ -33,6 +53,57 @@ AT_ONCE = {"warmup": 0.0, "rise": 1, "fall": 1}
 def plans(blocks: Mapping[str, Block]) -> dict[str, Plan]:
     """The plans of trackers' blocks, of those whose checker there is."""
     return {title: plan_of(built, title) for title, built in TITLES.items() if KEYWORDS[built] in blocks}
+
+
+def in_server(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """The blocks of plugins as real_servers have them."""
+    return tuple(_following(block) if block.keyword == FILE_CHECK else block for block in blocks)
+
+
+def _following(block: Block) -> Block:
+    own = (
+        msgspec.structs.replace(each, required=False, default="") if each.name == "file" else each
+        for each in block.options
+    )
+    return msgspec.structs.replace(block, options=(*own, *IN_SERVER))
+
+
+def is_followed(check: Draft) -> bool:
+    """Whether a check of a real_server's own is the number of a `TrackFile`."""
+    return check.plan.title == FILE_CHECK and check.says(option_key("track_file"))
+
+
+def followed_file(check: Draft) -> Tracker:
+    """What such a check follows; beside it nothing else can be said."""
+    for key in check.body.places:
+        if key not in (option_key("track_file"), option_key("weight")):
+            check.error(key, "a FILE_CHECK with a track_file has that and a weight alone")
+    weight, direction = check.values.get(option_key("weight")) or (None, "")
+    name = check.values.get(option_key("track_file"), "")
+    return Tracker(name, weight=weight, reverse=direction == "reverse" if direction else None)
+
+
+def own_file(check: Draft, fields: dict[str, Any]) -> None:
+    """Any other FILE_CHECK: it needs a file, and has no weight."""
+    if not check.says(option_key("file")):
+        check.problems.append(error("FILE_CHECK has no file", check.heading(), "give it file, or track_file"))
+    if check.says(option_key("weight")):
+        check.error(option_key("weight"), "only a track_file has a weight")
+    more = {each.name for each in IN_SERVER}
+    fields["options"] = tuple(each for each in fields["options"] if each[0] not in more)
+
+
+def served(service: VirtualServer, known: Mapping[str, Declared]) -> VirtualServer:
+    """A service whose servers follow each file with a weight."""
+    if not any(server.track_files for server in service.real_servers):
+        return service
+    servers = (
+        replace(
+            server, track_files=(), files=tuple(_tracked(each, known.get(each.name)) for each in server.track_files)
+        )
+        for server in service.real_servers
+    )
+    return replace(service, real_servers=tuple(servers))
 
 
 def tracker(draft: Draft, users: frozenset[str]) -> dict[str, Any]:

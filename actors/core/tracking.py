@@ -6,13 +6,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from actors.core.status import Verdict
+from actors.core.status import CheckStatus, Verdict
 
 TOLD = 5
 """Faults that are told one by one; more are a number."""
 
 LEAST, MOST = -254, 253
 """A number times its weight is a fault from here down, and no more than that (keepalived)."""
+
+
+HEAVY = 2_147_483_647
+"""A number times its weight is down from the negative of it, and no more than that, of a real server (keepalived)."""
 
 
 class Effect(NamedTuple):
@@ -50,6 +54,20 @@ class Follow(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"weight {self.weight}{' reverse' if self.reverse else ''}{' a number' if self.counts else ''}"
+
+
+def counted(follow: Follow, status: CheckStatus) -> tuple[Verdict, int]:
+    """Of a real server: what a number makes of it, and what it adds to the weight (keepalived's FILE_CHECK).
+
+    With a weight of 0 it is up while the number is 0, or with ``reverse`` is not. A check that found no number is its
+    verdict.
+    """
+    if status.verdict is Verdict.UNKNOWN or (status.verdict is Verdict.FAILED and not status.value):
+        return status.verdict, 0
+    if not follow.weight:
+        return Verdict.FAILED if bool(status.value) is not follow.reverse else Verdict.OK, 0
+    product = status.value * (-follow.weight if follow.reverse else follow.weight)
+    return Verdict.FAILED if product <= -HEAVY else Verdict.OK, max(-HEAVY, min(HEAVY, product))
 
 
 class Tracking:

@@ -6,6 +6,7 @@ import pytest
 
 from actors.children import Child
 from actors.core.status import OWN, CheckStatus, ServerStatus, Verdict
+from actors.core.tracking import Follow
 from actors.messages import Crash, Program
 from actors.real_server_actor import RealServerActor, RealServerSpec
 from actors.supervisor_actor import Reload
@@ -38,12 +39,19 @@ class Served(World):
         )
 
     def check(
-        self, id: str, verdict: Verdict, detail: str = "", assumed: bool = False, share: int = 100, weight: int = OWN
+        self,
+        id: str,
+        verdict: Verdict,
+        detail: str = "",
+        assumed: bool = False,
+        share: int = 100,
+        weight: int = OWN,
+        value: int = 0,
     ) -> None:
         """A checker speaks; nobody has decided yet."""
         context = self.system.find(id)
         assert context is not None
-        context.publish(CheckStatus(id, verdict, detail, assumed, share, weight))
+        context.publish(CheckStatus(id, verdict, detail, assumed, share, weight, value))
         self.settle()
 
     def decide(self, **verdicts: Verdict) -> None:
@@ -232,3 +240,32 @@ def test_it_explains_itself() -> None:
         "OK with weight 1, since all of these must be OK:",
         "  no checkers: always up",
     ]
+
+
+@pytest.mark.parametrize(
+    ("follow", "value", "verdict", "weight"),
+    [
+        (Follow(A, 5, counts=True), 3, OK, 25),
+        (Follow(A, 5, counts=True), -1, OK, 5),
+        (Follow(A, 5, counts=True), -3, OK, 0),
+        (Follow(A, 5, True, counts=True), 1, OK, 5),
+        (Follow(A, -2_147_483_647, counts=True), 1, FAILED, 10),
+        (Follow(A, 0, counts=True), 1, FAILED, 10),
+        (Follow(A, 0, True, counts=True), 1, OK, 10),
+    ],
+)
+def test_a_number_in_a_file_times_its_weight_is_added_to_the_servers(
+    follow: Follow, value: int, verdict: Verdict, weight: int
+) -> None:
+    served = Served(A, weight=10, files=(follow,))
+    served.check(A, FAILED, f"/run/a is {value}", value=value)
+    served.advance(0.0)
+    assert [(each.verdict, each.weight) for each in served.statuses()[-1:]] == [(verdict, weight)]
+
+
+def test_without_a_number_the_check_of_a_file_is_its_verdict() -> None:
+    served = Served(A, B, weight=10, files=(Follow(A, 5, counts=True),))
+    served.decide(a=OK, b=OK)
+    served.check(A, FAILED, "stopped at its deadline")
+    served.advance(0.0)
+    assert [(each.verdict, each.weight) for each in served.statuses()[-2:]] == [(OK, 10), (FAILED, 10)]

@@ -248,3 +248,54 @@ def test_where_there_is_no_such_checker_there_is_no_such_tracker() -> None:
     files, others = Memory({"lb.conf": script()}), {"TCP_CHECK": BLOCKS["TCP_CHECK"]}
     loaded = load_from(files, "lb.conf", lambda location: others)
     assert loaded.diagnostics[0].message == "unknown keyword 'vrrp_script'"
+
+
+def server(inside: str) -> str:
+    return f"""virtual_server 10.0.0.1 80 {{
+    protocol TCP
+    real_server 10.0.1.1 80 {{
+        FILE_CHECK {{
+            {inside}
+        }}
+    }}
+}}
+"""
+
+
+NOBODY = "1:12 warning: nobody names the checker 'load': it is not run"
+LOAD = "track_file load {\nfile /run/load\nweight 3\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("inside", "follows"),
+    [
+        ("track_file load", Tracked("load", weight=3, counts=True)),
+        ("track_file load\nweight -2147483647", Tracked("load", weight=-2147483647, counts=True)),
+        ("track_file load\nweight 0 reverse", Tracked("load", reverse=True, counts=True)),
+    ],
+)
+def test_a_real_server_follows_a_file_with_a_weight(inside: str, follows: Tracked) -> None:
+    (service,) = good(LOAD + server(inside)).virtual_servers
+    (found,) = service.real_servers
+    assert (found.files, found.track_files, found.checks) == ((follows,), (), ())
+
+
+def test_a_real_server_may_have_a_file_of_its_own() -> None:
+    (found,) = good(server("file /run/x")).virtual_servers[0].real_servers
+    (check,) = found.checks
+    assert (dict(check.options)["file"], found.files) == ("/run/x", ())
+    assert {"track_file", "weight"}.isdisjoint(dict(check.options))
+
+
+@pytest.mark.parametrize(
+    ("inside", "said"),
+    [
+        ("track_file lod", [NOBODY, "9:24 error: no checker is named 'lod'"]),
+        ("counts", ["4:9 error: FILE_CHECK has no file"]),
+        ("file /run/x\nweight 3", ["6:8 error: only a track_file has a weight"]),
+        ("track_file load\nfile /x", ["10:6 error: a FILE_CHECK with a track_file has that and a weight alone"]),
+        ("track_file load\nweight 3 up", ["10:10 error: 'up' is not a value of 'reverse'"]),
+    ],
+)
+def test_what_a_file_check_of_a_real_server_cannot_be_is_told_with_its_place(inside: str, said: list[str]) -> None:
+    assert complaints((LOAD if "track_file" in inside else "") + server(inside)) == said
