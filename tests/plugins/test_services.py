@@ -136,7 +136,7 @@ def drip(client: socket.socket) -> None:
 
 
 BROKEN_OFF = {"closed without an answer", "connect: Connection reset", "Connection reset", "Broken pipe"}
-LOUD = {"not", "more than 65536 bytes of answers"}
+LOUD = {"not", "more than 65536 bytes of answers", "more than 8192 bytes of answers"}
 
 HOSTILE: list[tuple[Script, set[str]]] = [
     (silence, {"timed out"}),
