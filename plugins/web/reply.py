@@ -26,8 +26,8 @@ class Reply:
         self.headers: list[tuple[bytes, bytes]] = []
         self.done = False
         self._max_body = max_body
-        self._parts: list[bytes] = []
-        self._fed = self._size = 0
+        self._body = bytearray()  # a list of many chunks of a byte would be fifty times as large
+        self._fed = 0
         self._in_body = self._framed = self._keeps = False
         self._parser: Any = HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(**_LENIENCIES)
@@ -45,7 +45,7 @@ class Reply:
     @property
     def body(self) -> bytes:
         """What has come of the body, chunks put together."""
-        return b"".join(self._parts)
+        return bytes(self._body)
 
     def feed(self, data: bytes) -> None:
         """Take what was received, nothing at the end of the stream. Raises `Failed` for what is no good answer."""
@@ -87,18 +87,17 @@ class Reply:
 
     def on_body(self, data: bytes) -> None:
         if not self.done:
-            self._parts.append(data)
-            self._size += len(data)
+            self._body += data
 
     def on_message_complete(self) -> None:
         # An interim answer (100 Continue, 103 Early Hints) is followed by the real one.
         self.done = self.done or self.status >= 200 or self.status == 101
 
     def _check_size(self) -> None:
-        if self._size > self._max_body:
+        if len(self._body) > self._max_body:
             raise Failed(f"body larger than {self._max_body} bytes")
         # A chunk of one byte takes six: whatever is beyond eight for each of the body is headers or trailers.
-        if not self.done and self._fed > HEADER_LIMIT + 8 * self._size:
+        if not self.done and self._fed > HEADER_LIMIT + 8 * len(self._body):
             raise Failed(f"more than {HEADER_LIMIT} bytes of headers")
 
     def _end(self) -> None:

@@ -1,12 +1,14 @@
-"""Checkers of the simplest conversations, with answers that are cut off anywhere."""
+"""Checkers of the simplest conversations, with answers that are cut off anywhere, or changed."""
 
 import socket
 from collections.abc import Callable
 
 from plugins.agent import AgentCheck
+from plugins.api import Failed, Passed
 from plugins.tcp import TcpCheck
-from tests.plugins.peers import peer
-from tests.system.services.cutting import judge_cuts
+from plugins.udp import UdpCheck
+from tests.plugins.peers import datagrams, peer
+from tests.system.services.cutting import flipped, garbled, judge_cuts, shortened
 
 
 def talk(*words: bytes) -> Callable[[socket.socket], None]:
@@ -28,3 +30,12 @@ def test_a_conversation_cut_off_at_any_byte_fails_until_all_that_is_needed_has_c
         judge_cuts(TcpCheck, server.port, step=(step,), send=b"QUIT\\r\\n".decode(), expect="^221 bye")
     with peer(talk(b"ready up\n")) as server:
         judge_cuts(AgentCheck, server.port)
+
+
+def test_a_datagram_that_is_not_what_is_required_or_comes_from_elsewhere_is_no_answer() -> None:
+    required = {"require_reply": "A1B2C3D4", "min_reply_length": 4}
+    with datagrams(lambda _: [bytes.fromhex("A1B2C3D4")]) as port:
+        assert garbled(UdpCheck, port, [bytes], **required) == [Passed()]
+        ends = garbled(UdpCheck, port, [*shortened(4), *flipped(4)], **required)
+        ends += garbled(UdpCheck, port, [bytes], elsewhere=True, **required)
+    assert [end for end in ends if not isinstance(end, Failed) or not end.detail] == []
