@@ -56,4 +56,4 @@ def test_a_grpc_server_is_judged_by_its_own_word(which: str, options: dict, resu
 
 
 def test_cut_off_at_any_byte_it_fails_until_all_that_is_needed_has_come(ports: Ports) -> None:
-    judge_cuts(GrpcCheck, ports.clear)
+    judge_cuts(GrpcCheck, ports.clear, loose=64)  # frames of its own come when they like
